@@ -1,0 +1,41 @@
+"""Writing files so that a kill at any moment leaves the last good state."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success flush it to disk and rename it to `path`.
+
+    What is written may be a file or a folder; the temporary name keeps the suffix of
+    `path`, since writers choose formats by it. An exception removes the temporary file
+    and leaves `path` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        for file in [temporary, *temporary.rglob("*")]:
+            _flush(file)
+        if temporary.is_dir() and path.exists():
+            shutil.rmtree(path)  # a folder cannot be renamed over one that is not empty
+        temporary.replace(path)
+        _flush(path.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

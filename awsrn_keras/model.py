@@ -1,0 +1,118 @@
+"""The AWSRN network, and what can be counted on it.
+
+Source: Wang, Li and Shi, "Lightweight Image Super-Resolution with Adaptive Weighted
+Learning Network" (2019), arXiv:1904.02358; github.com/ChaofWang/AWSRN at b7e285e.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from .layers import AWMS, LFB, WeightNormConv2D
+from .variants import VARIANTS, check_variant_and_scale
+
+RGB_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # of DIV2K, as in the official code
+HALF_RANGE = 127.5
+
+
+@keras.saving.register_keras_serializable(package="awsrn_keras")
+class AWSRN(keras.Model):
+    """Super-resolution network: `pixel_shuffle(AWMS(LFBs(head(x))) + skip(x))`.
+
+    Args:
+        variant: A key of `VARIANTS`: "awsrn", "awsrn_m", "awsrn_s" or "awsrn_sd".
+        scale: Magnification: 2, 3, 4 or 8.
+        kernel_sizes: Branches of the AWMS tail; the published networks have all four.
+
+    Input: RGB images `(batch, height, width, 3)`, float32, 0..255. Height and width are
+    free. Output: `(batch, scale * height, scale * width, 3)`, same range, not clipped.
+    With `dtype="mixed_bfloat16"` or `"mixed_float16"` the convolutions compute in 16
+    bits, all but the skip path, which carries the picture itself; input and output stay
+    float32.
+
+    Raises:
+        ValueError: The variant or the scale is unknown.
+    """
+
+    def __init__(
+        self,
+        variant: str = "awsrn_sd",
+        scale: int = 2,
+        kernel_sizes: tuple[int, ...] = (3, 5, 7, 9),
+        dtype=None,
+        name: str | None = None,
+        **kwargs,
+    ):
+        check_variant_and_scale(variant, scale)
+        size = VARIANTS[variant]
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        pixel_type = policy.variable_dtype  # float32 under a mixed policy
+        channels = 3 * scale**2
+
+        image = keras.Input((None, None, 3), dtype=pixel_type, name="image")
+        x = keras.layers.Rescaling(
+            1 / HALF_RANGE, list(-RGB_MEAN / HALF_RANGE), dtype=pixel_type, name="normalize"
+        )(image)
+        features = WeightNormConv2D(size.filters, 3, dtype=policy, name="head")(x)
+        features = ops.cast(features, pixel_type)
+        for block in range(size.blocks):
+            features = LFB(
+                size.filters, size.units, size.expanded_filters, dtype=policy, name=f"lfb_{block + 1}"
+            )(features)
+        tail = AWMS(channels, kernel_sizes, dtype=policy, name="awms")(features)
+        skip = WeightNormConv2D(channels, 3, dtype=pixel_type, name="skip")(x)
+        pixels = ops.depth_to_space(tail + skip, scale)
+        upscaled = keras.layers.Rescaling(
+            HALF_RANGE, list(RGB_MEAN), dtype=pixel_type, name="denormalize"
+        )(pixels)
+
+        super().__init__(image, upscaled, name=name or f"{variant}_x{scale}", **kwargs)
+        self.variant = variant
+        self.scale = scale
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.dtype_policy = policy
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "variant": self.variant,
+            "scale": self.scale,
+            "kernel_sizes": self.kernel_sizes,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def branch_weights(model: AWSRN) -> dict[str, float]:
+    """Learned lambdas and alphas by name, e.g. `"lfb_1/awru_2/lambda_x": 1.03`."""
+    return {
+        variable.path.removeprefix(f"{model.name}/"): float(ops.convert_to_numpy(variable))
+        for variable in model.trainable_variables
+        if variable.name.startswith(("lambda_", "alpha_"))
+    }
+
+
+def multiply_adds(model: keras.Model, output_size: tuple[int, int] = (720, 1280)) -> float:
+    """Multiply-adds of all convolutions for one image, as the paper counts them.
+
+    Args:
+        model: An `AWSRN` or its fused graph: every convolution runs at input resolution.
+        output_size: Height and width of the upscaled image, pixels; the number of input
+            pixels is their product / scale**2, not rounded.
+    """
+    scale = model.compute_output_shape((1, 8, 8, 3))[1] // 8
+    kernels = (v.shape for v in model.variables if len(v.shape) == 4)
+    return math.prod(output_size) / scale**2 * sum(map(math.prod, kernels))
+
+
+def receptive_field(model: AWSRN) -> int:
+    """Radius in input pixels: how far an output pixel's value depends on its surroundings."""
+    size = VARIANTS[model.variant]
+    per_block = 2 * size.units + 1
+    return 1 + size.blocks * per_block + max(model.kernel_sizes) // 2

@@ -1,0 +1,38 @@
+"""The four published networks, by name."""
+
+from dataclasses import dataclass
+
+SCALES = (2, 3, 4, 8)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Size of one AWSRN network.
+
+    Attributes:
+        filters: Channels of the feature maps between blocks (the paper's n).
+        blocks: Local fusion blocks, LFB (B).
+        units: Adaptive weighted residual units, AWRU, in each block (m).
+        expanded_filters: Channels inside an AWRU, before its ReLU.
+    """
+
+    filters: int
+    blocks: int
+    units: int
+    expanded_filters: int = 128
+
+
+VARIANTS: dict[str, Variant] = {
+    "awsrn": Variant(filters=32, blocks=4, units=4),
+    "awsrn_m": Variant(filters=32, blocks=3, units=4),
+    "awsrn_s": Variant(filters=32, blocks=1, units=4),
+    "awsrn_sd": Variant(filters=16, blocks=1, units=8),
+}
+
+
+def check_variant_and_scale(variant: str, scale: int) -> None:
+    """Raise a `ValueError` that lists the choices unless both are known."""
+    if variant not in VARIANTS:
+        raise ValueError(f"Unknown variant {variant!r}: choose one of {', '.join(VARIANTS)}.")
+    if scale not in SCALES:
+        raise ValueError(f"Unknown scale {scale!r}: choose one of {', '.join(map(str, SCALES))}.")

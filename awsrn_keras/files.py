@@ -11,13 +11,13 @@ from pathlib import Path
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success flush it to disk and rename it to `path`.
 
-    What is written may be a file or a folder; the temporary name keeps the suffix of
-    `path`, since writers choose formats by it. An exception removes the temporary file
+    What is written may be a file or a folder; the temporary name ends as `path`
+    does, since writers choose formats by it. An exception removes the temporary file
     and leaves `path` as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".part-{os.getpid()}.{path.name}")
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:

@@ -225,7 +225,7 @@ class AWMS(keras.layers.Layer):
     def __init__(self, filters: int, kernel_sizes: tuple[int, ...] = (3, 5, 7, 9), **kwargs):
         super().__init__(**kwargs)
         if not kernel_sizes or len(set(kernel_sizes)) < len(kernel_sizes):
-            raise ValueError(f"AWMS needs different kernel_sizes, at least one, got {kernel_sizes}.")
+            raise ValueError(f"AWMS needs one or more different kernel_sizes, got {kernel_sizes}.")
         self.filters = filters
         self.kernel_sizes = tuple(kernel_sizes)
         self.branches = [

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from .layers import AWMS, LFB, WeightNormConv2D
+from .presets import load_preset
 from .variants import VARIANTS, check_variant_and_scale
 
 RGB_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # of DIV2K, as in the official code
@@ -52,20 +53,25 @@ class AWSRN(keras.Model):
         channels = 3 * scale**2
 
         image = keras.Input((None, None, 3), dtype=pixel_type, name="image")
+        # Arrays, because Rescaling rounds Python numbers to float32 even in a float64 model.
         x = keras.layers.Rescaling(
-            1 / HALF_RANGE, list(-RGB_MEAN / HALF_RANGE), dtype=pixel_type, name="normalize"
+            np.array(1 / HALF_RANGE), -RGB_MEAN / HALF_RANGE, dtype=pixel_type, name="normalize"
         )(image)
         features = WeightNormConv2D(size.filters, 3, dtype=policy, name="head")(x)
         features = ops.cast(features, pixel_type)
         for block in range(size.blocks):
             features = LFB(
-                size.filters, size.units, size.expanded_filters, dtype=policy, name=f"lfb_{block + 1}"
+                size.filters,
+                size.units,
+                size.expanded_filters,
+                dtype=policy,
+                name=f"lfb_{block + 1}",
             )(features)
         tail = AWMS(channels, kernel_sizes, dtype=policy, name="awms")(features)
         skip = WeightNormConv2D(channels, 3, dtype=pixel_type, name="skip")(x)
         pixels = ops.depth_to_space(tail + skip, scale)
         upscaled = keras.layers.Rescaling(
-            HALF_RANGE, list(RGB_MEAN), dtype=pixel_type, name="denormalize"
+            HALF_RANGE, RGB_MEAN, dtype=pixel_type, name="denormalize"
         )(pixels)
 
         super().__init__(image, upscaled, name=name or f"{variant}_x{scale}", **kwargs)
@@ -87,6 +93,11 @@ class AWSRN(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+    @classmethod
+    def from_preset(cls, preset: str) -> "AWSRN":
+        """A trained network by its name, a key of `awsrn_keras.presets()`."""
+        return load_preset(cls, preset)
 
 
 def branch_weights(model: AWSRN) -> dict[str, float]:

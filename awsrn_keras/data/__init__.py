@@ -1,0 +1,10 @@
+"""Training data: image sources, a bank of decoded pixels, a `tf.data` pipeline of crops.
+
+Nothing here imports TensorFlow before a function that needs it is called.
+"""
+
+from .bank import PairBank
+from .pipeline import crop_dataset, random_crop, random_orientation
+from .sources import load_pairs
+
+__all__ = ["PairBank", "crop_dataset", "load_pairs", "random_crop", "random_orientation"]

@@ -1,0 +1,194 @@
+"""Decoded image pairs in one memory-mapped file, and the cache folder of such files."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import replacing
+
+Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
+
+_MAGIC = b"AWSRNbk1"
+_ALIGNMENT = 64  # bytes; TensorFlow takes an aligned array over without copying it
+_LARGE = 512 * 2**20
+_READS_KEPT = 256  # images read from a large bank before its pages are handed back
+
+
+class PairBank:
+    """LR and HR images of one scale, decoded, as views of one flat memory-mapped array.
+
+    A bank is a file: the pixels of every image, then a JSON index, its length and a magic
+    word. A small bank stays in memory once read; a large one (above 512 MiB) lives in the
+    kernel's page cache and its pages are taken off this process again and again, so that
+    the resident set stays small however long the training.
+
+    Attributes:
+        names: One name per pair, for messages.
+        scale: HR side / LR side.
+        identity: What the pixels were made from, as `cached_bank` was told.
+        path: The file, or None for a bank without a name.
+
+    `lr(i)` and `hr(i)` are read-only uint8 RGB arrays `(height, width, 3)`, `hr` exactly
+    `scale` times larger.
+
+    Raises:
+        ValueError: The file is not a whole bank.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path | None = None):
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if len(self._map) < 16 or self._map[-8:] != _MAGIC:
+            raise ValueError("Not a whole bank.")
+        end = len(self._map) - 16
+        index_bytes = int.from_bytes(self._map[end : end + 8], "little")
+        index = json.loads(self._map[end - index_bytes : end])
+        self._pixels = np.frombuffer(self._map, np.uint8)
+        self._images = index["images"]
+        self._reads = 0
+        self.scale: int = index["scale"]
+        self.identity: str = index["identity"]
+        self.names: list[str] = [image["name"] for image in self._images]
+        self.path = path
+
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[Pair], scale: int) -> PairBank:
+        """A bank without a name, in a temporary file that vanishes with it."""
+        with tempfile.TemporaryFile() as file:
+            _write(file, pairs, scale, identity="")
+            return cls(file)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def lr(self, i: int) -> np.ndarray:
+        return self._view(i, "lr")
+
+    def hr(self, i: int) -> np.ndarray:
+        return self._view(i, "hr")
+
+    def lr_size(self, i: int) -> tuple[int, int]:
+        """Height and width of `lr(i)`, without touching its pixels."""
+        return tuple(self._images[i]["lr"][1:])
+
+    def pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """`lr(i), hr(i)`, giving the pages of a large bank back from time to time."""
+        self._reads += 1
+        if len(self._map) > _LARGE and self._reads % _READS_KEPT == 0:
+            self._map.madvise(mmap.MADV_DONTNEED)  # they are read again when touched
+        return self.lr(i), self.hr(i)
+
+    def _view(self, i: int, side: str) -> np.ndarray:
+        offset, height, width = self._images[i][side]
+        flat = self._pixels[offset : offset + height * width * 3]
+        return flat.reshape(height, width, 3)
+
+
+def cached_bank(
+    label: str,
+    place: Sequence[str],
+    sources: Iterable[str | os.PathLike],
+    make_pairs: Callable[[], Iterable[Pair]],
+    scale: int,
+    cache_dir: str | os.PathLike | None = None,
+) -> PairBank:
+    """The bank of `make_pairs()`, made at the first call and read from a file afterwards.
+
+    The file is made anew when a source file was added, removed, moved or changed (size or
+    time of modification). A second process waits until the first one has made it.
+
+    Args:
+        label: Start of the file's name, for people.
+        place: What was asked for, e.g. the folders: each place has one file in the cache.
+        sources: The files that decide the pixels.
+        make_pairs: Yields the pairs, one at a time; never called if the cache is valid.
+        scale: HR side / LR side.
+        cache_dir: Folder of the file; default `$AWSRN_CACHE`, else `~/.cache/awsrn_keras`.
+
+    Raises:
+        InputError: The cache cannot be written.
+    """
+    folder = Path(cache_dir or os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras")
+    path = folder.expanduser() / f"{label}_{_digest([*place, scale])[:8]}.bank"
+    identity = _identity(sources, scale)
+    with _writing_to(path), _locked(path.with_suffix(".lock")):
+        bank = _open_if_valid(path, identity)
+        if bank is None:
+            for stale in path.parent.glob(f".{path.stem}.*.part.bank"):
+                stale.unlink()  # left by a process that was killed: the lock is ours
+            with replacing(path) as part, part.open("wb") as file:
+                _write(file, make_pairs(), scale, identity)
+            bank = _open_if_valid(path, identity)
+    return bank
+
+
+def _identity(sources: Iterable[str | os.PathLike], scale: int) -> str:
+    paths = [os.path.abspath(source) for source in sources]
+    stats = [os.stat(path) for path in paths]
+    return _digest([scale, paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
+
+
+def _digest(facts: list) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _open_if_valid(path: Path, identity: str) -> PairBank | None:
+    try:
+        with path.open("rb") as file:
+            bank = PairBank(file, path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return bank if bank.identity == identity else None
+
+
+def _write(file: BinaryIO, pairs: Iterable[Pair], scale: int, identity: str) -> None:
+    images = []
+    for name, lr, hr in pairs:
+        if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
+            raise ValueError(f"{name}: HR {hr.shape} is not {scale} times LR {lr.shape}.")
+        entry = {"name": name}
+        for side, image in (("lr", lr), ("hr", hr)):
+            file.write(bytes(-file.tell() % _ALIGNMENT))
+            entry[side] = (file.tell(), *image.shape[:2])
+            file.write(np.ascontiguousarray(image, np.uint8).data)
+        images.append(entry)
+    index = json.dumps({"scale": scale, "identity": identity, "images": images}).encode()
+    file.write(index + len(index).to_bytes(8, "little") + _MAGIC)
+    file.flush()
+
+
+@contextlib.contextmanager
+def _writing_to(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(path.parent)):
+            raise  # about an image, not about the cache
+        raise InputError(
+            f"Cannot write the cache of decoded images {path} ({error.strerror}): "
+            "make room or set AWSRN_CACHE to another folder."
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another process that writes {path.parent}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # the lock ends when the file is closed, by a kill too

@@ -1,0 +1,99 @@
+"""From picture files to (name, LR, HR) pixels whose sizes agree."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..pictures import read_rgb
+from ..resize import imresize
+
+_MOST_WORKERS = 8  # each holds a decoded image or two
+
+T = TypeVar("T")
+
+
+class PairFiles(NamedTuple):
+    """An HR picture file, and its LR file or None: then the LR image is made from it."""
+
+    hr: Path
+    lr: Path | None
+
+
+def read_pairs(files: list[PairFiles], scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Decode each pair, in order, on all cores and with few images in memory at a time."""
+    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for pair in files:
+            waiting.append(pool.submit(read_pair, pair, scale))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def read_pair(files: PairFiles, scale: int) -> tuple[str, np.ndarray, np.ndarray]:
+    """Name, LR and HR of one pair; both cropped from the top left so that the sizes agree.
+
+    Raises:
+        InputError: A file is damaged, too small, or the LR image has the wrong size.
+    """
+    hr = read_rgb(files.hr)
+    if files.lr is None:
+        hr = _cropped_to_multiple(hr, scale, files.hr)
+        return str(files.hr), imresize(hr, size=_divided(hr, scale)), hr
+    lr, hr = match_sizes(read_rgb(files.lr), hr, scale, files.lr)
+    return str(files.hr), lr, hr
+
+
+def match_sizes(
+    lr: np.ndarray, hr: np.ndarray, scale: int, name: str | os.PathLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both images cropped from the top left to whole LR pixels of the HR image.
+
+    MATLAB rounds the LR size up where the scale does not divide the HR size (DIV2K at x8),
+    other tools crop HR first: both are accepted.
+
+    Raises:
+        InputError: The LR image has neither of the two sizes.
+    """
+    for low, high in zip(lr.shape[:2], hr.shape[:2], strict=True):
+        if low not in (high // scale, -(-high // scale)):
+            raise InputError(
+                f"{name}: LR image of {lr.shape[1]}x{lr.shape[0]} pixels, but its HR image of "
+                f"{hr.shape[1]}x{hr.shape[0]} needs {hr.shape[1] // scale}x{hr.shape[0] // scale} "
+                f"at scale {scale}: give the LR images of this scale, or none to have them made."
+            )
+    hr = _cropped_to_multiple(hr, scale, name)
+    height, width = _divided(hr, scale)
+    return lr[:height, :width], hr
+
+
+def with_progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """The items; how many have come is shown on stderr if that is a terminal."""
+    show: Callable[[str], object] = sys.stderr.write if sys.stderr.isatty() else lambda text: None
+    for done, item in enumerate(items, 1):
+        show(f"\r{label}: {done}/{total}" + ("\n" if done == total else ""))
+        yield item
+
+
+def _cropped_to_multiple(hr: np.ndarray, scale: int, name: str | os.PathLike) -> np.ndarray:
+    height, width = _divided(hr, scale)
+    if min(height, width) == 0:
+        raise InputError(
+            f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are too few for scale {scale}: remove it."
+        )
+    return hr[: height * scale, : width * scale]
+
+
+def _divided(hr: np.ndarray, scale: int) -> tuple[int, int]:
+    return hr.shape[0] // scale, hr.shape[1] // scale

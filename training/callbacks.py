@@ -1,0 +1,158 @@
+"""Keras callbacks of a training run: validation, saved state, progress on the terminal."""
+
+import contextlib
+import csv
+import math
+import sys
+import time
+
+import keras
+import numpy as np
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+from awsrn_keras.metrics import psnr_y
+
+from .plots import plot_curves
+from .run_folder import Progress, RunFolder
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model):
+    """Inside, `model` has its averaged weights (`--ema`); afterwards its own again."""
+    own = [variable.numpy() for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, own, strict=True):
+            variable.assign(value)
+
+
+class ValidationPSNR(keras.callbacks.Callback):
+    """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over crops of one size.
+
+    Args:
+        pairs: `(lr, hr)` uint8 images of one scale.
+        scale: Their magnification.
+        crop: Largest side of the central LR crop, pixels, so that validation stays short.
+    """
+
+    def __init__(self, pairs, scale: int, crop: int = 96):
+        super().__init__()
+        self.scale = scale
+        side = min(crop, *(min(lr.shape[:2]) for lr, _ in pairs))
+        self.lr = np.stack([_central(lr, side) for lr, _ in pairs])
+        self.hr = np.stack([_central(hr, side * scale) for _, hr in pairs])
+
+    def on_epoch_end(self, epoch, logs=None):
+        with averaged_weights(self.model):
+            logs["val_psnr"] = self.mean_psnr()
+
+    def mean_psnr(self) -> float:
+        sr = (self.model.predict_on_batch(image[None])[0] for image in self.lr.astype("float32"))
+        return float(np.mean([psnr_y(s, h, self.scale) for s, h in zip(sr, self.hr, strict=True)]))
+
+
+class SaveRun(keras.callbacks.Callback):
+    """After each epoch: state to resume from, best weights, metrics.csv and curves.png."""
+
+    def __init__(self, folder: RunFolder, progress: Progress, bicubic_psnr: float):
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.bicubic_psnr = bicubic_psnr
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        state = self.progress
+        row = {
+            "epoch": epoch + 1,
+            "steps": int(self.model.optimizer.iterations.numpy()),
+            "seconds": round(time.perf_counter() - self.started, 1),
+            "loss": float(logs["loss"]),
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "val_psnr": logs["val_psnr"],
+        }
+        state.epoch = epoch + 1
+        state.history.append(row)
+        if row["val_psnr"] > state.best_psnr:
+            state.best_psnr = row["val_psnr"]
+            with averaged_weights(self.model), replacing(self.folder.best_weights) as temporary:
+                save_plain_weights(self.model, temporary)
+        self.folder.save_state(self.model, state)
+        self._write_metrics(state.history)
+        plot_curves(state.history, self.bicubic_psnr, self.folder.curves_file)
+
+    def _write_metrics(self, history):
+        with (
+            replacing(self.folder.metrics_file) as temporary,
+            open(temporary, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=history[0])
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def save_plain_weights(model: keras.Model, path) -> None:
+    """Save the weights without the optimizer's state (three times their size)."""
+    plain = type(model).from_config(model.get_config())
+    plain.set_weights(model.get_weights())
+    plain.save_weights(path)
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Stops the run when the loss is no longer a number; the last saved state is kept."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"the loss became {logs['loss']} at step {self.model.optimizer.iterations.numpy()}: "
+                "lower --learning-rate or use --precision float32; the last saved state is kept."
+            )
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """One line per epoch, and on a terminal a line that moves with the steps, with time left."""
+
+    def __init__(self, total_steps: int):
+        super().__init__()
+        self.total_steps = total_steps
+        self.moving = sys.stdout.isatty()
+
+    def on_train_begin(self, logs=None):
+        self.first_step = self._step()
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.moving:
+            line = f"step {self._step()}/{self.total_steps}  loss {logs['loss']:.3f}"
+            print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        end = "\r" if self.moving else ""
+        print(
+            f"{end}epoch {epoch + 1}/{self.params['epochs']}  step {self._step()}/{self.total_steps}"
+            f"  loss {logs['loss']:.3f}{self._psnr(logs)}  val {logs['val_psnr']:.2f} dB"
+            f"  {self._left()} left",
+            flush=True,
+        )
+
+    def _step(self):
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _psnr(self, logs):
+        return f"  psnr {logs['psnr']:.2f} dB"
+
+    def _left(self):
+        done = self._step()
+        per_step = (time.perf_counter() - self.began) / max(1, done - self.first_step)
+        seconds = round(per_step * (self.total_steps - done))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _central(image, side):
+    top, left = ((size - side) // 2 for size in image.shape[:2])
+    return image[top : top + side, left : left + side]

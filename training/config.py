@@ -1,0 +1,119 @@
+"""What a training run is made of: every option of `fit.py`, checked, in one place."""
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.variants import check_variant_and_scale
+
+SCHEDULES = ("halving", "cosine")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run. The defaults end within minutes on two processor cores.
+
+    Attributes:
+        variant, scale: The network.
+        data: "sample", "div2k", or folders of photographs.
+        lr_dir: Folder of low-resolution images for `data` folders; made when absent.
+        val: Like `data`; absent: the held-out part of `data`, or of "sample" for folders.
+        epochs, steps_per_epoch: Length of the run; the state is saved after each epoch.
+        minutes: Length by the clock instead: turned into epochs once, at the start.
+        batch_size: Patches per step.
+        patch_size: Side of a low-resolution patch, pixels.
+        learning_rate: Of Adam, at its highest.
+        schedule: "cosine" (short warm-up, then down to a thousandth) or "halving" (halved
+            after each fifth of the run).
+        ema: Momentum of the average of the weights, 0 for none; it reaches about
+            1 / (1 - ema) steps back.
+        precision: Keras dtype policy.
+        init: "scratch" or a MODEL whose weights to start from; of another scale: its body.
+        seed: Of weights, image order, crops and flips.
+        deterministic: Repeatable to the last bit on the same machine, slower.
+    """
+
+    variant: str = "awsrn_sd"
+    scale: int = 2
+    data: tuple[str, ...] = ("sample",)
+    lr_dir: str | None = None
+    val: tuple[str, ...] | None = None
+    epochs: int = 8
+    steps_per_epoch: int = 100
+    minutes: float | None = None
+    batch_size: int = 8
+    patch_size: int = 48
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    ema: float = 0.0
+    precision: str = "float32"
+    init: str = "scratch"
+    seed: int = 0
+    deterministic: bool = False
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def validation_data(self) -> tuple[str, ...]:
+        if self.val is not None:
+            return self.val
+        return self.data if is_named_source(self.data) else ("sample",)
+
+    def check(self) -> None:
+        """Raise an `InputError` that names the first value out of range."""
+        try:
+            check_variant_and_scale(self.variant, self.scale)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        for name in ("epochs", "steps_per_epoch", "batch_size", "patch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{option(name)} must be at least 1, got {getattr(self, name)}.")
+        if not 0 < self.learning_rate <= 1:
+            raise InputError(f"--learning-rate must be in (0, 1], got {self.learning_rate}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise InputError(f"--minutes must be above 0, got {self.minutes}.")
+        for name, allowed in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{option(name)} must be one of {', '.join(allowed)}.")
+        if self.lr_dir is not None and is_named_source(self.data):
+            raise InputError("--lr-dir needs --data with a folder: named sources hold their own LR.")
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict) -> "Config":
+        known = {f.name for f in fields(cls)}
+        lists = {k: tuple(v) for k, v in stored.items() if isinstance(v, list) and k in known}
+        return cls(**{k: v for k, v in stored.items() if k in known} | lists)
+
+
+RECIPES = {
+    "quick": Config(),
+    "paper": Config(
+        data=("div2k",),
+        epochs=1000,
+        steps_per_epoch=1000,
+        batch_size=16,
+        schedule="halving",
+    ),
+}
+
+
+def with_options(base: Config, given: dict) -> Config:
+    """`base` with the options that the user gave, checked."""
+    config = replace(base, **given)
+    config.check()
+    return config
+
+
+def is_named_source(data: tuple[str, ...]) -> bool:
+    return data in (("sample",), ("div2k",))
+
+
+def option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,72 @@
+"""Pictures from which a person can judge a run: curves.png and preview.png."""
+
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from awsrn_keras.files import replacing
+from awsrn_keras.metrics import psnr_y
+
+
+def plot_curves(history: list[dict], bicubic_psnr: float, path: os.PathLike) -> None:
+    """Draw loss, validation PSNR (dB, Y, with bicubic's for comparison) and learning rate."""
+    steps = [row["steps"] for row in history]
+    figure, (loss, psnr, rate) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    loss.plot(steps, [row["loss"] for row in history], marker=".")
+    loss.set(title="Training loss", ylabel="mean absolute error (0..255)")
+    psnr.plot(steps, [row["val_psnr"] for row in history], marker=".", label="this run")
+    psnr.axhline(bicubic_psnr, color="gray", linestyle="--", label=f"bicubic {bicubic_psnr:.2f} dB")
+    psnr.set(title="Validation (central crops)", ylabel="PSNR on Y (dB)")
+    psnr.legend(loc="lower right")
+    rate.plot(steps, [row["learning_rate"] for row in history], marker=".")
+    rate.set(title="Learning rate", yscale="log")
+    for axes in (loss, psnr, rate):
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def plot_preview(rows, scale: int, path: os.PathLike, side: int = 128) -> None:
+    """Draw bicubic | SR | HR crops with their PSNR, one row per image.
+
+    Args:
+        rows: `(name, bicubic, sr, hr)` each, uint8 images `(height, width, 3)` of one size.
+        scale: Magnification: pixels ignored at the border when measuring.
+        path: PNG file to write.
+        side: Side of the crop shown, HR pixels: the one with most detail in each image.
+    """
+    figure, grid = plt.subplots(
+        len(rows), 3, figsize=(10.5, 3.7 * len(rows)), layout="constrained", squeeze=False
+    )
+    for axes, (name, bicubic, sr, hr) in zip(grid, rows, strict=True):
+        window = _most_detailed(hr, side)
+        for axis, kind, image in zip(axes, ("bicubic", "AWSRN", "HR"), (bicubic, sr, hr), strict=True):
+            axis.imshow(image[window], interpolation="nearest")
+            score = "" if kind == "HR" else f"  {psnr_y(image, hr, scale):.2f} dB"
+            axis.set_title(f"{name}: {kind}{score}", fontsize=9)
+            axis.axis("off")
+    _save(figure, path)
+
+
+def _most_detailed(image, side):
+    """Slices of the square of a coarse grid with the largest variance of its gradient."""
+    side = min(side, *image.shape[:2])
+    luma = image.mean(axis=-1)
+    detail = np.abs(np.diff(luma, axis=0))[:, :-1] + np.abs(np.diff(luma, axis=1))[:-1]
+    corners = [
+        (top, left)
+        for top in range(0, image.shape[0] - side + 1, side // 2)
+        for left in range(0, image.shape[1] - side + 1, side // 2)
+    ]
+    top, left = max(corners, key=lambda c: detail[c[0] : c[0] + side, c[1] : c[1] + side].mean())
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _save(figure, path):
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)

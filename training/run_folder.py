@@ -1,0 +1,121 @@
+"""The folder of one training run: who may write in it, and how it survives a kill."""
+
+import fcntl
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+
+from .config import Config, option
+
+
+@dataclass
+class Progress:
+    """Where a run stands. `history` holds one row per finished epoch."""
+
+    epoch: int = 0
+    best_psnr: float = float("-inf")
+    history: list[dict] = field(default_factory=list)
+
+
+class RunFolder:
+    """Names of the files of a run, and the rules for starting and resuming in the folder.
+
+    The training state is one weights file named by its epoch plus `state.json`, which is
+    replaced last and names it: whatever moment a kill comes, the two belong together.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.metrics_file = self.path / "metrics.csv"
+        self.best_weights = self.path / "best.weights.h5"
+        self.model_file = self.path / "model.keras"
+        self.curves_file = self.path / "curves.png"
+        self.preview_file = self.path / "preview.png"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoint = self.path / "checkpoint"
+        self._state_file = self.checkpoint / "state.json"
+        self._lock = None
+
+    def check_unused(self) -> None:
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(
+                f"{self.path} is not empty: go on with that run by --resume, or give another --run-dir."
+            )
+
+    def start(self, config: Config) -> None:
+        """Create the folder and record what is needed to repeat the run."""
+        self.check_unused()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        packages = ("awsrn-keras", "keras", "numpy", "pillow", "tensorflow")
+        record = {
+            **config.to_json(),
+            "total_steps": config.total_steps,
+            "versions": {"python": platform.python_version(), **_versions(packages)},
+        }
+        with replacing(self.config_file) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+    def resume(self, given: dict) -> Config:
+        """The stored configuration; an `InputError` if an option given now contradicts it."""
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path} holds no run to resume (no {self.config_file.name}).")
+        try:
+            config = Config.from_json(json.loads(self.config_file.read_text()))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(f"{self.config_file} is damaged: {error}.") from None
+        for name, value in given.items():
+            stored = getattr(config, name)
+            if value != stored:
+                raise InputError(
+                    f"{self.path} was started with {option(name)} {_shown(stored)}, not "
+                    f"{_shown(value)}: leave the option out, or start a new run."
+                )
+        self._take_lock()
+        return config
+
+    def save_state(self, model, progress: Progress) -> None:
+        """Save weights, optimizer, averages and `progress` as one state."""
+        weights = self.checkpoint / f"epoch_{progress.epoch:06d}.weights.h5"
+        with replacing(weights) as temporary:
+            model.save_weights(temporary)
+        with replacing(self._state_file) as temporary:
+            temporary.write_text(json.dumps({"weights": weights.name, **asdict(progress)}))
+        for old in self.checkpoint.glob("*.weights.h5"):
+            if old != weights:
+                old.unlink()
+
+    def load_state(self, model) -> Progress:
+        """Put the last saved state into `model` (built and compiled); new runs have none."""
+        if not self._state_file.exists():
+            return Progress()
+        state = json.loads(self._state_file.read_text())
+        weights = self.checkpoint / state.pop("weights")
+        try:
+            model.load_weights(weights)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{weights} cannot be loaded: {reason}") from None
+        return Progress(**state)
+
+    def _take_lock(self) -> None:
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115  (held until the process ends)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another run is writing to {self.path}.") from None
+
+
+def _versions(packages):
+    return {name: version(name) for name in packages}
+
+
+def _shown(value):
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value

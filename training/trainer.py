@@ -1,0 +1,154 @@
+"""One training run, from a `Config` to a filled run folder: compile, fit, callbacks."""
+
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from awsrn_keras.data import PairBank, crop_dataset, load_pairs
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+from awsrn_keras.metrics import psnr_y
+from awsrn_keras.model import AWSRN
+from awsrn_keras.presets import load_model
+from awsrn_keras.resize import imresize
+
+from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
+from .config import Config
+from .run_folder import RunFolder
+
+WARM_UP_STEPS = 200
+
+
+def load_data(config: Config) -> tuple[PairBank, PairBank]:
+    """Training and validation images; an `InputError` if any cannot be used."""
+    train = load_pairs(config.data, config.scale, "train", config.lr_dir)
+    return train, load_pairs(config.validation_data, config.scale, "validation")
+
+
+def train(config: Config, data: PairBank, validation: PairBank, folder: RunFolder) -> AWSRN:
+    """Train as `config` says, from the folder's last saved state if it has one.
+
+    Returns:
+        The network with the weights of the best epoch, also saved as `model.keras`.
+    """
+    keras.utils.set_random_seed(config.seed)
+    model = compiled_model(config, config.total_steps)
+    progress = folder.load_state(model)
+    pairs = [validation.pair(i) for i in range(len(validation))]
+    val = ValidationPSNR(pairs, config.scale)
+    model.fit(
+        training_data(config, data, first_step=progress.epoch * config.steps_per_epoch),
+        initial_epoch=progress.epoch,
+        epochs=config.epochs,
+        steps_per_epoch=config.steps_per_epoch,
+        verbose=0,
+        callbacks=[
+            val,
+            SaveRun(folder, progress, bicubic_psnr(val)),
+            keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+            StopOnDivergence(),
+            ProgressLine(config.total_steps),
+        ],
+    )
+    best = AWSRN(config.variant, config.scale)
+    best.load_weights(folder.best_weights)
+    with replacing(folder.model_file) as temporary:
+        best.save(temporary)
+    return best
+
+
+def compiled_model(config: Config, total_steps: int) -> AWSRN:
+    """The network with its initial weights, optimizer and L1 loss."""
+    model = AWSRN(config.variant, config.scale, dtype=config.precision)
+    if config.init != "scratch":
+        copy_weights(load_model(config.init), model)
+    optimizer = keras.optimizers.Adam(
+        learning_rate_schedule(config, total_steps),
+        epsilon=1e-8,
+        use_ema=config.ema > 0,
+        ema_momentum=config.ema,
+    )
+    # On a processor XLA runs convolutions on one thread: several times slower.
+    on_cpu = all(name.lower().startswith("cpu") for name in keras.distribution.list_devices())
+    graph = keras.backend.backend() == "tensorflow"
+    model.compile(
+        optimizer, loss="mae", metrics=[psnr], jit_compile=False if on_cpu and graph else "auto"
+    )
+    return model
+
+
+def psnr(y_true, y_pred):
+    """PSNR over RGB in dB, for the progress line (not the paper's protocol)."""
+    error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
+    return 10 * keras.ops.log10(255**2 / keras.ops.maximum(error, 1e-10))
+
+
+def learning_rate_schedule(config: Config, total_steps: int):
+    if config.schedule == "halving":
+        return keras.optimizers.schedules.ExponentialDecay(
+            config.learning_rate, -(-total_steps // 5), 0.5, staircase=True
+        )
+    warm_up = min(WARM_UP_STEPS, total_steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else config.learning_rate,
+        max(1, total_steps - warm_up),
+        alpha=1e-3,
+        warmup_target=config.learning_rate if warm_up else None,
+        warmup_steps=warm_up,
+    )
+
+
+def copy_weights(source: AWSRN, target: AWSRN) -> None:
+    """Copy all weights, or all but tail and skip where only the scales differ.
+
+    Raises:
+        InputError: The networks are of different variants.
+    """
+    if source.variant != target.variant:
+        raise InputError(f"--init holds {source.variant}, not {target.variant}: choose another.")
+    for layer in target.layers:
+        old = source.get_layer(layer.name).get_weights() if layer.weights else []
+        if [w.shape for w in old] == [w.shape for w in layer.weights]:
+            layer.set_weights(old)
+
+
+def use_determinism() -> None:
+    """Make every operation repeatable to the last bit."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def training_data(config: Config, data: PairBank, first_step: int = 0):
+    return crop_dataset(data, config.batch_size, config.patch_size, config.seed, first_step)
+
+
+def steps_for(config: Config, data: PairBank) -> Config:
+    """`config` with `--minutes` turned into epochs of at most a minute, by timing steps."""
+    model = compiled_model(config, total_steps=1000)
+    batches = iter(training_data(config, data))
+    durations = []
+    for _ in range(12):
+        lr, hr = next(batches)
+        started = time.perf_counter()
+        model.train_on_batch(lr, hr)
+        durations.append(time.perf_counter() - started)
+    step = float(np.median(durations[2:]))
+    total = max(1, int(60 * config.minutes / step * 0.95))  # the rest is validation and saving
+    epochs = max(1, round(config.minutes))
+    return replace(config, epochs=epochs, steps_per_epoch=max(1, total // epochs))
+
+
+def bicubic_psnr(val: ValidationPSNR) -> float:
+    """PSNR on Y of bicubic upscaling on the validation crops, dB."""
+    return float(
+        np.mean(
+            [
+                psnr_y(imresize(lr, size=hr.shape[:2]), hr, val.scale)
+                for lr, hr in zip(val.lr, val.hr, strict=True)
+            ]
+        )
+    )

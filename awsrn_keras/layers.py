@@ -92,8 +92,11 @@ class _AdaptiveResidual(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__} expects {self.filters} channels, got input {input_shape}."
             )
-        self.lambda_res = self.add_weight(name="lambda_res", shape=(), initializer="ones")
-        self.lambda_x = self.add_weight(name="lambda_x", shape=(), initializer="ones")
+        # Without autocast here as well, Keras rounds the scalars to 16 bits all the same.
+        self.lambda_res, self.lambda_x = (
+            self.add_weight(name=name, shape=(), initializer="ones", autocast=False)
+            for name in ("lambda_res", "lambda_x")
+        )
 
     def weighted_sum(self, residual, x):
         return self.lambda_res * ops.cast(residual, x.dtype) + self.lambda_x * x

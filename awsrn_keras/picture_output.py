@@ -1,0 +1,115 @@
+"""Writing picture files: the formats, what each can hold, and the metadata that goes along."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import encoders
+from .errors import InputError
+from .exif import descriptive_tags, upright_exif
+from .files import replacing
+from .pictures import Picture, to_eight_bits
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
+_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}
+_QUALITY = 95
+
+
+def format_of(path: str | os.PathLike) -> str:
+    """Format that the suffix of `path` stands for, e.g. "jpeg".
+
+    Raises:
+        InputError: The suffix is none of a known format.
+    """
+    suffix = Path(path).suffix.lower()
+    formats = {".jpeg": "jpeg", ".tiff": "tiff"} | {value: key for key, value in SUFFIXES.items()}
+    if suffix not in formats:
+        raise InputError(
+            f"{path}: cannot tell a picture format from {suffix!r}: {', '.join(formats)}."
+        )
+    return formats[suffix]
+
+
+def check_size(path: str | os.PathLike, width: int, height: int, format: str) -> None:
+    """Raise an `InputError` if the format cannot hold so large a picture."""
+    limit = _LONGEST_SIDE.get(format)
+    if limit and max(width, height) > limit:
+        raise InputError(
+            f"{path}: {width} x {height} pixels are more than {format} can hold ({limit} a side); "
+            "use --format png or tiff."
+        )
+
+
+def losses(picture: Picture, format: str) -> list[str]:
+    """What of the picture a file of this format cannot hold, e.g. `["16 bits (rounded to 8)"]`."""
+    lost = []
+    if picture.alpha is not None and format in ("jpeg", "bmp"):
+        lost.append("transparency (laid on white)")
+    if picture.pixels.dtype == np.uint16 and format not in ("png", "tiff"):
+        lost.append("16 bits (rounded to 8)")
+    if format == "bmp" and (picture.exif or picture.icc):
+        lost.append("EXIF and colour profile")
+    return lost
+
+
+def write_picture(
+    picture: Picture,
+    path: str | os.PathLike,
+    format: str | None = None,
+    quality: int | None = None,
+) -> None:
+    """Write a picture under a temporary name and rename it to `path`.
+
+    Args:
+        picture: What to write; its EXIF size entries are set to that of its pixels.
+        path: The file, replaced if it exists.
+        format: A key of `SUFFIXES`; None goes by the suffix of `path`.
+        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. None means 95.
+
+    What a format cannot hold is lost, see `losses`.
+
+    Raises:
+        InputError: The format is unknown or cannot hold so large a picture.
+    """
+    format = format or format_of(path)
+    if format not in SUFFIXES:
+        raise InputError(f"{path}: unknown format {format!r}: choose one of {', '.join(SUFFIXES)}.")
+    height, width = picture.pixels.shape[:2]
+    check_size(path, width, height, format)
+    exif = upright_exif(picture.exif, width, height)
+    with replacing(path) as temporary:
+        if format == "tiff":
+            tags = descriptive_tags(exif)
+            encoders.write_tiff(temporary, _stacked(picture), tags, picture.icc, picture.dpi)
+        elif format == "png" and picture.pixels.dtype == np.uint16:
+            encoders.write_png(temporary, _stacked(picture), exif, picture.icc, picture.dpi)
+        else:
+            _write_by_pillow(picture, temporary, format, exif, quality or _QUALITY)
+
+
+def _stacked(picture):
+    """Pixels with alpha as the last channel, `(height, width, channels)`."""
+    pixels = np.atleast_3d(picture.pixels)
+    return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
+
+
+def _write_by_pillow(picture, path, format, exif, quality):
+    image = Image.fromarray(to_eight_bits(picture.pixels))
+    if picture.alpha is not None:
+        alpha = Image.fromarray(to_eight_bits(picture.alpha))
+        if format in ("jpeg", "bmp"):
+            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+        else:
+            image.putalpha(alpha)
+    options = {"dpi": picture.dpi} if picture.dpi else {}
+    if picture.icc:
+        options["icc_profile"] = picture.icc
+    if exif:
+        options["exif"] = b"Exif\0\0" + exif
+    if format == "jpeg":
+        options |= {"quality": quality, "subsampling": 0}
+    elif format == "webp":
+        options |= {"quality": quality, "lossless": quality == 100}
+    image.save(path, format, **options)

@@ -1,0 +1,387 @@
+"""Picture files: pixels and metadata against other libraries' readers and writers."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms, ImageOps
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.exif import exif_orientation, upright_exif
+from awsrn_keras.picture_output import check_size, format_of, losses, write_picture
+from awsrn_keras.pictures import Picture, find_images, read_picture, read_rgb
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def smooth(height=11, width=16, channels=3, dtype="uint8"):
+    """A picture without noise, no two rows or columns alike, that JPEG keeps nearly intact."""
+    y, x, c = np.mgrid[:height, :width, :channels]
+    values = 40 + 9 * y + 5 * x + 15 * c
+    return (values * (257 if dtype == "uint16" else 1)).astype(dtype)
+
+
+def exif_bytes(orientation=6):
+    """EXIF with a maker's note, a pixel count and a thumbnail folder, written by hand."""
+    note = b"maker's note \0\1\2"
+    details, thumbnail, data = 50, 80, 98  # offsets: each folder takes 6 bytes and 12 an entry
+    exif = struct.pack("<2sHIH", b"II", 42, 8, 3)
+    exif += struct.pack("<HHI4s", 0x010F, 2, 4, b"Cam\0")
+    exif += struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif += struct.pack("<HHIII", 0x8769, 4, 1, details, thumbnail)
+    exif += struct.pack("<HHHII", 2, 0x927C, 7, len(note), data)
+    exif += struct.pack("<HHIHHI", 0xA002, 3, 1, 16, 0, 0)
+    exif += struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    return exif + note
+
+
+def test_find_images_is_recursive_sorted_and_ignores_case(tmp_path):
+    (tmp_path / "b" / "deep").mkdir(parents=True)
+    for name in ("b/deep/2.PNG", "a.jpeg", "c.Tif", "notes.txt", "b/1.webp"):
+        (tmp_path / name).touch()
+
+    found = [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)]
+
+    assert found == ["a.jpeg", "b/1.webp", "b/deep/2.PNG", "c.Tif"]
+    with pytest.raises(InputError, match="no such folder"):
+        find_images(tmp_path / "missing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no image in it"):
+        find_images(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_orientation_is_applied_once_and_reset(tmp_path, orientation, suffix):
+    source, copy = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Cam"
+    options = {"lossless": True} if suffix == ".webp" else {"quality": 100, "subsampling": 0}
+    Image.fromarray(smooth()).save(source, exif=exif, **options)
+    with Image.open(source) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
+
+    picture = read_picture(source)
+    write_picture(picture, copy, quality=100)
+
+    np.testing.assert_array_equal(picture.pixels, upright)
+    assert exif_orientation(picture.exif) == 1
+    with Image.open(copy) as image:
+        assert image.getexif().get(0x0112, 1) == 1
+        assert image.getexif()[0x010F] == "Cam"
+        assert np.abs(np.asarray(image).astype(int) - upright).max() <= 2
+
+
+def test_exif_changes_only_what_upscaling_makes_untrue():
+    before = exif_bytes(orientation=6)
+
+    after = upright_exif(before, width=70000, height=5)
+
+    exif = Image.Exif()
+    exif.load(after)
+    assert (exif_orientation(before), exif_orientation(after)) == (6, 1)
+    assert exif[0x010F] == "Cam"
+    assert exif.get_ifd(0x8769) == {0x927C: b"maker's note \0\1\2", 0xA002: 70000}
+    assert exif.get_ifd(1) == {}  # the thumbnail is unlinked
+    assert sum(a != b for a, b in zip(before, after, strict=True)) < 12
+    assert upright_exif(b"II*\0garbage", 5, 5) == upright_exif(b"", 5, 5) == b""
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_exif_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
+    pixels = smooth(dtype=dtype)
+    picture = Picture(pixels, exif=exif_bytes(1), icc=SRGB, dpi=(300.0, 200.0))
+
+    write_picture(picture, tmp_path / f"a{suffix}")
+
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        assert image.info["icc_profile"] == SRGB
+        assert image.getexif()[0x010F] == "Cam"
+        assert image.getexif().get_ifd(0x8769)[0x927C] == b"maker's note \0\1\2"
+        if suffix != ".webp":  # it has no field for the resolution
+            assert image.info["dpi"] == pytest.approx((300, 200), abs=0.1)
+    again = read_picture(tmp_path / f"a{suffix}")
+    assert again.icc == SRGB
+    assert b"maker's note" in again.exif
+    assert again.format == format_of(f"a{suffix}")
+
+
+GREY = smooth(channels=1)[..., 0]
+ALPHA = 255 - 2 * GREY
+
+
+def as_mode(mode):
+    image = Image.fromarray(smooth())
+    if mode in ("LA", "PA", "RGBA"):
+        image.putalpha(Image.fromarray(ALPHA))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        *[(mode, ".png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")],
+        *[(mode, ".tif") for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")],
+        *[(mode, ".jpg") for mode in ("L", "RGB", "CMYK")],
+        *[(mode, ".bmp") for mode in ("1", "L", "P", "RGB")],
+        *[(mode, ".webp") for mode in ("RGB", "RGBA")],
+    ],
+)
+def test_every_mode_becomes_grey_or_rgb_and_alpha(tmp_path, mode, suffix):
+    path = tmp_path / f"a{suffix}"
+    as_mode(mode).save(path)
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGBA"))
+
+    picture = read_picture(path)
+
+    grey = mode in ("1", "L", "LA")
+    assert picture.pixels.ndim == (2 if grey else 3)
+    colours = np.repeat(picture.pixels[..., None], 3, axis=2) if grey else picture.pixels
+    np.testing.assert_array_equal(colours, expected[..., :3])
+    if mode.endswith("A"):
+        np.testing.assert_array_equal(picture.alpha, expected[..., 3])
+    else:
+        assert picture.alpha is None
+    np.testing.assert_array_equal(read_rgb(path), expected[..., :3])
+
+
+def test_palette_and_colour_key_transparency_become_alpha(tmp_path):
+    palette = Image.fromarray(np.arange(6, dtype="uint8").reshape(2, 3), "P")
+    palette.putpalette([c for i in range(6) for c in (i, 10 * i, 40 * i)])
+    palette.save(tmp_path / "p.png", transparency=bytes([255, 128, 0, 255, 255, 7]))
+    Image.fromarray(GREY).save(tmp_path / "l.png", transparency=int(GREY[1, 2]))
+
+    picture = read_picture(tmp_path / "p.png")
+    grey = read_picture(tmp_path / "l.png")
+
+    np.testing.assert_array_equal(picture.alpha, [[255, 128, 0], [255, 255, 7]])
+    np.testing.assert_array_equal(picture.pixels[1, 2], [5, 50, 200])
+    np.testing.assert_array_equal(grey.alpha == 0, GREY[1, 2] == GREY)
+    np.testing.assert_array_equal(grey.pixels, GREY)
+
+
+def cmyk_profile():
+    """A profile that shows full cyan as mid grey, unlike any naive conversion."""
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0])
+    lut += b"".join(struct.pack(">i", 65536 * (i % 4 == 0)) for i in range(9))
+    lut += bytes(range(256)) * 4
+    for corner in range(16):  # cyan changes slowest; Lab as lightness, 128, 128
+        lightness = {0: 255, 8: 128}.get(corner, 0)
+        lut += bytes([lightness, 128, 128])
+    lut += bytes(range(256)) * 3
+    lut = lut.ljust(-(-len(lut) // 4) * 4, b"\0")
+    header = struct.pack(
+        ">I4sI4s4s4s", 144 + len(lut), bytes(4), 0x02400000, b"prtr", b"CMYK", b"Lab "
+    )
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", 144, len(lut)) + lut
+
+
+def test_cmyk_is_converted_by_its_profile_which_is_then_gone(tmp_path):
+    cyan = Image.new("CMYK", (5, 4), (255, 0, 0, 0))
+    cyan.save(tmp_path / "profile.tif", icc_profile=cmyk_profile())
+    cyan.save(tmp_path / "plain.tif")
+
+    managed, plain = read_picture(tmp_path / "profile.tif"), read_picture(tmp_path / "plain.tif")
+
+    assert np.abs(managed.pixels.astype(int) - 119).max() <= 2  # Lab (50, 0, 0) in sRGB
+    assert managed.icc[16:20] == b"RGB "
+    np.testing.assert_array_equal(plain.pixels[0, 0], [0, 255, 255])
+    assert plain.icc == b""
+
+
+def test_profile_of_another_colour_space_is_dropped(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png", icc_profile=SRGB)
+    assert read_picture(tmp_path / "a.png").icc == b""
+
+
+SIXTEEN = np.random.default_rng(3).integers(0, 65536, (7, 10, 4)).astype("uint16")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bit_png_reads_and_writes_every_bit(tmp_path, channels):
+    import tensorflow as tf
+
+    values = np.ascontiguousarray(SIXTEEN[..., :channels])
+    path, copy = tmp_path / "a.png", tmp_path / "b.png"
+    path.write_bytes(tf.io.encode_png(values).numpy())
+
+    picture = read_picture(path)
+    write_picture(picture, copy)
+
+    parts = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
+    assert picture.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(np.dstack(parts), values)
+    decoded = tf.io.decode_png(copy.read_bytes(), dtype=tf.uint16).numpy()
+    np.testing.assert_array_equal(decoded, values)
+    Image.open(copy).verify()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_sixteen_bit_tiff_reads_and_writes_every_bit(tmp_path, channels, byteorder, compression):
+    values = SIXTEEN[..., :channels].squeeze()
+    path, copy = tmp_path / "a.tif", tmp_path / "b.tif"
+    tifffile.imwrite(
+        path,
+        values,
+        byteorder=byteorder,
+        compression=compression,
+        photometric="rgb" if channels > 1 else "minisblack",
+        extrasamples=["unassalpha"] if channels == 4 else None,
+    )
+
+    picture = read_picture(path)
+    write_picture(picture, copy)
+
+    parts = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
+    np.testing.assert_array_equal(np.dstack(parts).squeeze(), values)
+    np.testing.assert_array_equal(tifffile.imread(copy), values)
+
+
+def test_sixteen_bit_files_of_many_strips_and_large_differences(tmp_path):
+    values = np.random.default_rng(0).integers(0, 65536, (700, 400, 3)).astype("uint16")
+    for name in ("a.png", "a.tif"):
+        write_picture(Picture(values), tmp_path / name)
+        np.testing.assert_array_equal(read_picture(tmp_path / name).pixels, values)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), values)
+
+
+def test_sixteen_bit_colour_key_compares_all_bits(tmp_path):
+    import tensorflow as tf
+
+    values = SIXTEEN[..., :3].copy()
+    values[2, 3] = values[0, 0] + np.array([0, 0, 1], "uint16")  # differs in the lowest bit
+    data = tf.io.encode_png(values).numpy()
+    key = b"tRNS" + values[0, 0].astype(">u2").tobytes()
+    chunk = struct.pack(">I", 6) + key + struct.pack(">I", zlib.crc32(key))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+
+    picture = read_picture(tmp_path / "a.png")
+
+    assert np.argwhere(picture.alpha == 0).tolist() == [[0, 0]]
+    assert picture.alpha.max() == 65535
+
+
+def test_read_rgb_rounds_sixteen_bits(tmp_path):
+    values = np.array([[0, 128, 129, 257, 65535, 65406]], "uint16")
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert read_rgb(tmp_path / "a.png")[0, :, 1].tolist() == [0, 0, 1, 1, 255, 254]
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff", "bmp"])
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_what_is_written_reads_back(tmp_path, format, grey, transparent):
+    picture = Picture(GREY if grey else smooth(), ALPHA if transparent else None)
+
+    write_picture(picture, tmp_path / "a.bin", format, quality=100)
+    again = read_picture(tmp_path / "a.bin")
+
+    assert again.format == format
+    expected = np.dstack([GREY] * 3).astype(float) if grey else smooth().astype(float)
+    if transparent and format in ("jpeg", "bmp"):
+        opacity = ALPHA[..., None] / 255
+        expected = expected * opacity + 255 * (1 - opacity)
+        assert losses(picture, format) == ["transparency (laid on white)"]
+    elif transparent:
+        np.testing.assert_array_equal(again.alpha, ALPHA)
+    colours = again.pixels if again.pixels.ndim == 3 else np.dstack([again.pixels] * 3)
+    visible = ALPHA > 0 if transparent else np.ones_like(ALPHA, bool)
+    assert np.abs(colours - expected)[visible].max() <= (4 if format == "jpeg" else 1)
+
+
+def test_losses_and_limits_of_formats():
+    deep = Picture(SIXTEEN[..., :3], exif=exif_bytes())
+    assert losses(deep, "tiff") == losses(deep, "png") == []
+    assert losses(deep, "bmp") == ["16 bits (rounded to 8)", "EXIF and colour profile"]
+    check_size("a.png", 70000, 9, "png")
+    with pytest.raises(InputError, match=r"a\.webp: 9 x 16384 .* webp can hold \(16383 a side\)"):
+        check_size("a.webp", 9, 16384, "webp")
+    with pytest.raises(InputError, match=r"'\.gif'"):
+        format_of("a.gif")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.webp"
+    path.write_bytes(b"old")
+    with pytest.raises(InputError, match="more than webp can hold"):
+        write_picture(Picture(np.zeros((1, 20000, 3), "uint8")), path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_animation_gives_its_first_frame_and_says_so(tmp_path):
+    frames = [Image.fromarray(smooth() + i) for i in range(3)]
+    for name in ("a.png", "a.webp", "a.tif"):
+        options = {"lossless": True} if name == "a.webp" else {}
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
+        picture = read_picture(tmp_path / name)
+        assert picture.frames == 3
+        np.testing.assert_array_equal(picture.pixels, smooth())
+
+
+def huge(format):
+    file = io.BytesIO()
+    Image.fromarray(smooth()).save(file, format)
+    data = file.getvalue()
+    if format == "PNG":
+        header = b"IHDR" + struct.pack(">II", 60000, 50000) + data[24:29]
+        return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    if format == "BMP":
+        return data[:18] + struct.pack("<ii", 60000, 50000) + data[26:]
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", 50000, 60000) + data[at + 4 :]
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP"])
+def test_huge_declared_size_is_refused_from_the_header(tmp_path, format):
+    path = tmp_path / "huge.png"
+    path.write_bytes(huge(format))
+    with pytest.raises(InputError, match=r"huge\.png: declares 60000 x 50000 .* 100 megapixels"):
+        read_picture(path)
+    Image.fromarray(smooth()).save(path)
+    with pytest.raises(InputError, match=r"declares 16 x 11 .* limit of 0\.0001 megapixels"):
+        read_picture(path, max_megapixels=0.0001)
+
+
+def test_damaged_files_are_named_with_the_reason(tmp_path):
+    good = tmp_path / "good.png"
+    Image.fromarray(SIXTEEN[..., 0].astype("uint8")).save(good)
+    data = good.read_bytes()
+    flipped = bytearray(data)
+    flipped[-20] ^= 4  # inside the pixel data, which only the checksum notices
+    for name, content, reason in [
+        ("cut.png", data[:-30], "damaged"),
+        ("flipped.png", bytes(flipped), "damaged"),
+        ("empty.png", b"", "not a PNG"),
+        ("text.jpg", b"hello world", "not a PNG"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: {reason}") as raised:
+            read_picture(tmp_path / name)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(InputError, match=r"missing\.png: No such file"):
+        read_picture(tmp_path / "missing.png")
+    with pytest.raises(InputError, match="Is a directory"):
+        read_picture(tmp_path)
+
+
+def test_values_beyond_sixteen_bits_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "float.tif", SIXTEEN[..., 0].astype("float32"))
+    tifffile.imwrite(tmp_path / "int.tif", SIXTEEN[..., 0].astype("int32") * 4)
+    tifffile.imwrite(
+        tmp_path / "planes.tif",
+        np.moveaxis(SIXTEEN[..., :3], -1, 0),
+        planarconfig="separate",
+        photometric="rgb",
+    )
+    for name, reason in [("float", "floating-point"), ("int", "32-bit"), ("planes", "planes")]:
+        with pytest.raises(InputError, match=reason):
+            read_picture(tmp_path / f"{name}.tif")

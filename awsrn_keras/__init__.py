@@ -10,6 +10,7 @@ _HOME = {
     "VARIANTS": "variants",
     "branch_weights": "model",
     "from_pytorch": "pytorch",
+    "fuse": "fusion",
     "imresize": "resize",
     "multiply_adds": "model",
     "presets": "presets",

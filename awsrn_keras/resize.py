@@ -1,8 +1,8 @@
 """MATLAB's `imresize(image, ..., "bicubic")`, the resampling behind every published figure.
 
-Resampling is a product with a matrix that has a narrow band of non-zeros. It is done in
-strips: a few output rows at a time, and of the matrix only the block that those rows need,
-so a 12-megapixel photograph takes little memory beyond its input and output.
+Resampling a side is a product with a matrix that has a narrow band of non-zeros. The picture
+is done in tiles, each with the blocks of both matrices that it needs: small products that
+stay in cache, and little memory beyond input and output however large the photograph.
 """
 
 import math
@@ -48,8 +48,8 @@ def imresize(
         ValueError: Not exactly one of `scale` and `size` is given, either is not positive,
             or `image` is empty or has another rank or dtype.
 
-    Source: MATLAB R2018b; newer releases mirror the image at its borders, which changes
-    values within three pixels of them.
+    Source: MATLAB's imresize as it made the benchmark images; newer releases mirror the image
+    at its borders instead, which changes values within three pixels of them.
     """
     image = np.asarray(image)
     _check_image(image)
@@ -72,7 +72,9 @@ def _check_image(image: np.ndarray) -> None:
         )
 
 
-def _factors_and_size(old, scale, size):
+def _factors_and_size(
+    old: tuple[int, int], scale: float | None, size: tuple[int, int] | None
+) -> tuple[tuple[float, float], tuple[int, int]]:
     if (scale is None) == (size is None):
         raise ValueError(f"imresize needs either scale or size, got {scale} and {size}.")
     if size is None:

@@ -1,8 +1,11 @@
 """What every command shares: exit statuses, one-line errors, the line that names the device."""
 
+import contextlib
+import importlib
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 
 
 def run_command(main: Callable[[], int | None]) -> None:
@@ -30,18 +33,40 @@ def run_command(main: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up messages off stderr; call before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+def start_backend() -> str:
+    """Import Keras and its backend without their chatter; one line that says where they compute.
 
+    E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0".
+    """
+    with _messages_kept_back():
+        import keras
 
-def device_line() -> str:
-    """E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0"."""
-    import keras
-
-    backend = keras.backend.backend()
-    version = __import__(backend).__version__
-    devices = keras.distribution.list_devices()
+        backend = keras.backend.backend()
+        version = importlib.import_module(backend).__version__
+        devices = keras.distribution.list_devices()
     accelerators = [name for name in devices if not name.lower().startswith("cpu")]
     where = ", ".join(accelerators) or f"CPU ({len(os.sched_getaffinity(0))} cores)"
     return f"Computing on {where}, Keras {keras.__version__} with {backend} {version}"
+
+
+@contextlib.contextmanager
+def _messages_kept_back() -> Iterator[None]:
+    """Hold what libraries write to stderr, and let it out only if they fail.
+
+    TensorFlow 2.21 logs to the file descriptor while it is loaded, whatever
+    TF_CPP_MIN_LOG_LEVEL says.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

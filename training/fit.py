@@ -11,7 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
-from awsrn_keras.command_line import device_line, quiet_tensorflow, run_command
+from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
 from training.config import PRECISIONS, RECIPES, SCHEDULES, Config, with_options
@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
     return parse
 
 
-def main() -> int:
-    options = vars(parser().parse_args())
+def main(arguments: list[str] | None = None) -> None:
+    options = vars(parser().parse_args(arguments))
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     if resume:
@@ -72,8 +72,7 @@ def main() -> int:
         folder = RunFolder(path or Path("runs") / name)
         folder.check_unused()
 
-    quiet_tensorflow()
-    print(device_line(), flush=True)
+    print(start_backend(), flush=True)
     from training.report import report
     from training.trainer import load_data, steps_for, train, use_determinism
 
@@ -91,7 +90,6 @@ def main() -> int:
     )
     model = train(config, data, validation, folder)
     report(model, validation, folder)
-    return 0
 
 
 if __name__ == "__main__":

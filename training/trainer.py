@@ -43,6 +43,7 @@ def train(config: Config, data: PairBank, validation: PairBank, folder: RunFolde
         initial_epoch=progress.epoch,
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
+        shuffle=False,
         verbose=0,
         callbacks=[
             val,

@@ -1,0 +1,188 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from awsrn_keras.command_line import run_command
+from awsrn_keras.model import AWSRN
+from awsrn_keras.presets import load_model
+from training.config import RECIPES, Config
+from training.fit import main
+from training.trainer import copy_weights, learning_rate_schedule
+
+FIT = Path(__file__).parents[1] / "training" / "fit.py"
+TINY = "--variant awsrn_s --batch-size 2 --patch-size 8 --epochs 2 --steps-per-epoch 3".split()
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    """A folder with two small pictures that have structure, H != W."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rows, columns = np.mgrid[:40, :56]
+    for i in (1, 2):
+        waves = 127 + 100 * np.sin(rows / (2 + i)) * np.cos(columns / (3 + i))
+        noise = np.random.default_rng(i).normal(0, 8, (40, 56, 3))
+        picture = np.clip(waves[..., None] * (1, 0.8, 0.6) + noise, 0, 255).astype("uint8")
+        Image.fromarray(picture).save(folder / f"wave_{i}.png")
+    return folder
+
+
+def arguments(photographs, run, *more):
+    source = ["--data", str(photographs), "--val", str(photographs)]
+    return [*TINY, *source, "--run-dir", str(run), *more]
+
+
+def refused(capsys, arguments) -> str:
+    """The one line on stderr with which `fit.py` refuses, after checking status 2."""
+    with pytest.raises(SystemExit) as stopped:
+        run_command(lambda: main(arguments))
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(photographs, tmp_path, capsys):
+    run = tmp_path / "run"
+    main(arguments(photographs, run, "--ema", "0.5"))
+
+    config = json.loads((run / "config.json").read_text())
+    assert (config["variant"], config["scale"], config["total_steps"]) == ("awsrn_s", 2, 6)
+    assert config["versions"]["keras"] == keras.__version__
+    with open(run / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["steps"] for row in rows] == ["3", "6"]
+    assert float(rows[0]["val_psnr"]) != float(rows[1]["val_psnr"])
+    for picture in ("curves.png", "preview.png"):
+        assert np.asarray(Image.open(run / picture)).std() > 10
+    assert list((run / "tensorboard").rglob("events*"))
+    assert not list(run.rglob("*.part*"))
+    out = capsys.readouterr().out
+    assert out.startswith("Computing on ")
+    assert "bicubic" in out
+    assert str(run / "model.keras") in out
+
+    model, best = load_model(run), AWSRN("awsrn_s", 2)
+    best.load_weights(run / "best.weights.h5")
+    for saved, expected in zip(model.get_weights(), best.get_weights(), strict=True):
+        np.testing.assert_array_equal(saved, expected)
+    first = AWSRN("awsrn_s", 2).get_layer("head").bias.numpy()
+    assert np.abs(model.get_layer("head").bias.numpy() - first).max() > 1e-4
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_very_weights_of_one_left_alone(photographs, tmp_path):
+    more = ("--deterministic", "--ema", "0.9", "--epochs", "6", "--steps-per-epoch", "5")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [sys.executable, str(FIT)]
+    subprocess.run([*command, *arguments(photographs, whole, *more)], check=True)
+
+    process = subprocess.Popen([*command, *arguments(photographs, killed, *more)])
+    state = killed / "checkpoint" / "state.json"
+    while not (state.exists() and json.loads(state.read_text())["epoch"] >= 2):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    stopped_at = json.loads(state.read_text())
+    assert 2 <= stopped_at["epoch"] < 6
+    subprocess.run([*command, "--resume", "--run-dir", str(killed)], check=True)
+
+    for name in ("model.keras", "best.weights.h5"):
+        assert (whole / name).exists()
+    for a, b in zip(
+        load_model(whole).get_weights(), load_model(killed).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    history = [json.loads((run / "checkpoint/state.json").read_text()) for run in (whole, killed)]
+    for a, b in zip(*(h["history"] for h in history), strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    assert history[0]["best_psnr"] == history[1]["best_psnr"]
+
+
+def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs, tmp_path, capsys):
+    run = tmp_path / "run"
+    main(arguments(photographs, run))
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+    assert "--resume" in refused(capsys, arguments(photographs, run))
+    error = refused(capsys, ["--run-dir", str(run), "--resume", "--batch-size", "4"])
+    assert "--batch-size 2" in error
+
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
+    from training.run_folder import RunFolder
+
+    first = RunFolder(tmp_path / "run")
+    first.start(Config())
+    assert "another run" in refused(capsys, ["--run-dir", str(tmp_path / "run"), "--resume"])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--variant", "edsr"], "awsrn_sd"),
+        (["--scale", "5"], "2, 3, 4, 8"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--patch-size", "100"], "100"),
+        (["--ema", "1.5"], "--ema"),
+        (["--precision", "int8"], "mixed_bfloat16"),
+        (["--init", "nothing.keras"], "nothing.keras"),
+        (["--init", "awsrn_sd_x2"], "awsrn_sd"),
+        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--lr-dir", "no/such/folder"], "no/such/folder"),
+        (["--resume"], "no run to resume"),
+    ],
+)
+def test_a_mistake_is_named_and_leaves_nothing_behind(
+    photographs, tmp_path, capsys, options, named
+):
+    run = tmp_path / "run"
+    given = ["--run-dir", str(run)] if options == ["--resume"] else arguments(photographs, run)
+    assert named in refused(capsys, [*given, *options])
+    assert not run.exists()
+
+
+def test_a_truncated_photograph_is_named(photographs, tmp_path, capsys):
+    whole = (photographs / "wave_2.png").read_bytes()
+    (photographs / "wave_2.png").write_bytes(whole[: len(whole) // 2])
+    assert "wave_2.png" in refused(capsys, arguments(photographs, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_halving_follows_the_paper_and_cosine_ends_low():
+    paper = RECIPES["paper"]
+    rate = learning_rate_schedule(paper, paper.total_steps)
+    steps = [0, 199_999, 200_000, 999_999]
+    np.testing.assert_allclose([rate(s) for s in steps], [1e-3, 1e-3, 5e-4, 6.25e-5], rtol=1e-6)
+
+    rate = learning_rate_schedule(Config(), 1000)
+    np.testing.assert_allclose(rate(100), 1e-3, rtol=1e-6)
+    np.testing.assert_allclose(rate(550), 1e-3 * (0.5 + 0.5e-3), rtol=1e-3)
+    np.testing.assert_allclose(rate(1000), 1e-6, rtol=1e-3)
+
+
+def test_weights_of_another_scale_start_the_body_and_leave_the_tail():
+    source, target = AWSRN("awsrn_s", 2), AWSRN("awsrn_s", 3)
+    tail = target.get_layer("awms").get_weights()
+    copy_weights(source, target)
+    for name in ("head", "lfb_1"):
+        for a, b in zip(
+            source.get_layer(name).get_weights(), target.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+    for a, b in zip(tail, target.get_layer("awms").get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -124,6 +124,4 @@ def multiply_adds(model: keras.Model, output_size: tuple[int, int] = (720, 1280)
 
 def receptive_field(model: AWSRN) -> int:
     """Radius in input pixels: how far an output pixel's value depends on its surroundings."""
-    size = VARIANTS[model.variant]
-    per_block = 2 * size.units + 1
-    return 1 + size.blocks * per_block + max(model.kernel_sizes) // 2
+    return VARIANTS[model.variant].receptive_field(max(model.kernel_sizes))

@@ -21,6 +21,18 @@ class Variant:
     units: int
     expanded_filters: int = 128
 
+    def receptive_field(self, largest_kernel: int = 9) -> int:
+        """Radius in input pixels that an output pixel depends on."""
+        return 1 + self.blocks * (2 * self.units + 1) + largest_kernel // 2
+
+    def pixel_bytes(self, scale: int) -> int:
+        """Memory that inference works in, bytes per input pixel in float32.
+
+        Most is needed where a block's unit outputs are joined (they exist twice) or, at
+        large scales, where tail and skip are added.
+        """
+        return 4 * (2 * self.units * self.filters + self.expanded_filters + 3 * 3 * scale**2)
+
 
 VARIANTS: dict[str, Variant] = {
     "awsrn": Variant(filters=32, blocks=4, units=4),

@@ -1,0 +1,230 @@
+"""Whole pictures through a network of limited memory: windows without seams, alpha, 16 bits.
+
+Only numpy is needed. The network is any `Engine`, so the Keras and the LiteRT engine share
+this code.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from .errors import InputError
+
+WINDOW_BYTES = 512 * 2**20
+
+
+class Engine(Protocol):
+    """A network that upscales one window.
+
+    Called with RGB `(height, width, 3)`, float32, 0..255, it returns
+    `(scale * height, scale * width, 3)` in the same range, not clipped.
+
+    Attributes:
+        scale: Magnification.
+        margin: Radius in input pixels within which others change an output pixel.
+        pixel_bytes: Memory that the network works in, bytes for each pixel of a window.
+    """
+
+    scale: int
+    margin: int
+    pixel_bytes: int
+
+    def __call__(self, window: np.ndarray) -> np.ndarray: ...
+
+
+class Span(NamedTuple):
+    """One window along one axis: it reads `start` onwards and gives pixels `begin` to `end`."""
+
+    start: int
+    begin: int
+    end: int
+
+
+class Windows(NamedTuple):
+    """How an axis is cut: all windows have the same size."""
+
+    size: int
+    spans: list[Span]
+
+
+def upscale_with(
+    engine: Engine,
+    image: np.ndarray,
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Upscale a picture of any size; see `awsrn_keras.upscale`."""
+    image = np.asarray(image)
+    _check(image, tile)
+    if self_ensemble:
+        engine = _SelfEnsemble(engine)
+    height, width = image.shape[:2]
+    if tile is None:
+        rows, columns = cut_by_memory(height, width, engine.margin, _window_pixels(engine))
+    else:
+        rows, columns = (cut_axis(side, tile, engine.margin) for side in (height, width))
+    layers = [image]
+    if image.ndim == 3 and image.shape[2] == 4:
+        alpha = image[..., 3]
+        layers = [fill_transparent(image[..., :3], alpha > 0), alpha]
+    pixels = np.empty((height * engine.scale, width * engine.scale, *image.shape[2:]), image.dtype)
+    views = [pixels] if len(layers) == 1 else [pixels[..., :3], pixels[..., 3]]
+
+    total = len(rows.spans) * len(columns.spans) * len(layers)
+    done = 0
+    for layer, view in zip(layers, views, strict=True):
+        for _ in _upscale_layer(engine, layer, rows, columns, view):
+            done += 1
+            if progress:
+                progress(done, total)
+    return pixels
+
+
+def cut_axis(length: int, tile: int, margin: int) -> Windows:
+    """Cut an axis into windows of equal size whose inner parts, `tile` long, cover it.
+
+    A window reads `margin` more on either side. At the ends of the axis windows are
+    shifted inwards instead of padded, so the network's own padding falls where it would
+    if the whole axis were one window.
+    """
+    inner = length - 2 * margin
+    if inner <= tile:
+        return Windows(length, [Span(0, 0, length)])
+    step = math.ceil(inner / math.ceil(inner / tile))  # windows as equal as can be
+    count = math.ceil(inner / step)
+    size = step + 2 * margin
+    spans = [
+        Span(
+            start=min(i * step, length - size),
+            begin=i * step + margin if i > 0 else 0,
+            end=(i + 1) * step + margin if i < count - 1 else length,
+        )
+        for i in range(count)
+    ]
+    return Windows(size, spans)
+
+
+def cut_by_memory(height: int, width: int, margin: int, pixels: int) -> tuple[Windows, Windows]:
+    """Windows along height and width, none larger than `pixels`, with the least overlap.
+
+    `pixels` counts as at least `(4 * margin)**2`: smaller windows are nearly all margin.
+    """
+    pixels = max(pixels, (4 * margin) ** 2)
+    best, least_work = None, math.inf
+    for count in range(1, height + 1):
+        rows = cut_axis(height, max(1, math.ceil((height - 2 * margin) / count)), margin)
+        tile_width = pixels // rows.size - 2 * margin
+        if tile_width >= 1:
+            columns = cut_axis(width, tile_width, margin)
+            work = rows.size * len(rows.spans) * columns.size * len(columns.spans)
+            if work < least_work:
+                best, least_work = (rows, columns), work
+        if rows.size < math.sqrt(pixels) / 2:  # flatter windows only overlap more
+            break
+    return best
+
+
+def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Colours with those of invisible pixels replaced by their surroundings.
+
+    A network mixes neighbours, so black under full transparency would darken every edge.
+    Each invisible pixel takes the mean of the visible ones in the smallest square block,
+    of a power of two, that has any.
+
+    Args:
+        colours: `(height, width, channels)`, uint8 or uint16.
+        visible: bool, `(height, width)`.
+    """
+    if visible.all() or not visible.any():
+        return colours
+    height, width = visible.shape
+    even = ((0, height % 2), (0, width % 2))
+    counts = _block_sums(np.pad(visible, even).astype(np.uint32))
+    sums = _block_sums(np.pad(colours * visible[..., None], (*even, (0, 0))).astype(np.uint32))
+    means = (sums + counts[..., None] // 2) // np.maximum(counts, 1)[..., None]
+    coarse = fill_transparent(means.astype(colours.dtype), counts > 0)
+    blocks = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.where(visible[..., None], colours, blocks)
+
+
+def _block_sums(values):
+    """Sums over blocks of 2x2."""
+    rows = values[::2] + values[1::2]
+    return rows[:, ::2] + rows[:, 1::2]
+
+
+class _SelfEnsemble:
+    """An engine's mean over the eight flips and rotations of the window."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.scale, self.margin, self.pixel_bytes = engine.scale, engine.margin, engine.pixel_bytes
+
+    def __call__(self, window):
+        total = 0
+        for quarter_turns in range(4):
+            for flip in (False, True):
+                turned = np.rot90(window, quarter_turns)
+                turned = turned[:, ::-1] if flip else turned
+                upscaled = self.engine(np.ascontiguousarray(turned))
+                upscaled = upscaled[:, ::-1] if flip else upscaled
+                total = total + np.rot90(upscaled, -quarter_turns)
+        return total / 8
+
+
+def _check(image, tile):
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
+        raise InputError(
+            "upscale takes (height, width), (height, width, 3) or (height, width, 4), "
+            f"got shape {image.shape}."
+        )
+    if 0 in image.shape:
+        raise InputError(f"upscale needs at least one pixel, got shape {image.shape}.")
+    if tile is not None and tile < 1:
+        raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
+
+
+def _upscale_layer(engine, layer, rows, columns, out) -> Iterator[None]:
+    """Fill `out` window by window; yields after each."""
+    unit = 257 if layer.dtype == np.uint16 else 1
+    for row in rows.spans:
+        for column in columns.spans:
+            window = layer[row.start : row.start + rows.size, column.start :][:, : columns.size]
+            window = window.astype(np.float32)
+            if window.ndim == 2:
+                window = np.repeat(window[..., None], 3, axis=2)
+            upscaled = engine(window / np.float32(unit))
+            top, left = row.start * engine.scale, column.start * engine.scale
+            y = slice(row.begin * engine.scale, row.end * engine.scale)
+            x = slice(column.begin * engine.scale, column.end * engine.scale)
+            block = upscaled[y.start - top : y.stop - top, x.start - left : x.stop - left]
+            if layer.ndim == 2:
+                block = block.mean(axis=2)
+            out[y, x] = np.rint(np.clip(block * np.float32(unit), 0, 255 * unit))
+            yield
+
+
+def _window_pixels(engine):
+    """Pixels of a window that keep the network's memory within what this machine has to spare."""
+    budget = WINDOW_BYTES
+    available = _available_memory()
+    if available is not None:
+        budget = min(budget, available // 3)
+    return budget // engine.pixel_bytes
+
+
+def _available_memory() -> int | None:
+    """Bytes that can be used without swapping; None where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,72 @@
+"""Upscaling pictures that are already in memory, of any size, on any Keras backend."""
+
+import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from .fusion import fuse
+from .model import AWSRN, receptive_field
+from .presets import load_model
+from .tiles import Engine, upscale_with
+from .variants import VARIANTS
+
+
+class KerasEngine:
+    """A network that upscales windows, fused; the `Engine` of tiles.py that Keras runs.
+
+    Args:
+        model: An `AWSRN`, or whatever `load_model` takes: a preset name or a file. A model
+            that is trained further needs a new engine.
+    """
+
+    def __init__(self, model: AWSRN | str | os.PathLike):
+        if not isinstance(model, AWSRN):
+            model = load_model(model)
+        self.scale = model.scale
+        self.margin = receptive_field(model)
+        self.pixel_bytes = VARIANTS[model.variant].pixel_bytes(model.scale)
+        self._network = fuse(model)
+        # XLA compiles anew for every window shape, which TensorFlow itself need not.
+        self._network.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        return self._network.predict_on_batch(window[None])[0]
+
+
+def upscale(
+    image: np.ndarray,
+    model: AWSRN | str | os.PathLike | Engine = "awsrn_sd_x2",
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Upscale a picture by the scale of the model, in windows that leave no seams.
+
+    The result does not depend on `tile`: each window reads all pixels that its part of the
+    result depends on, and the zero padding at the borders stays where it is without tiles.
+
+    Args:
+        image: uint8 or uint16, RGB `(height, width, 3)`, grey `(height, width)` or RGB with
+            alpha `(height, width, 4)`. Alpha is upscaled too; colours of fully transparent
+            pixels are replaced by those around, so that none bleeds into visible edges.
+        model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
+            made once: `KerasEngine(model)`.
+        tile: Side in input pixels of what each window adds to the result; windows are larger
+            by `receptive_field` on every side. None chooses windows that need about half
+            a gigabyte, less where the machine has little to spare.
+        self_ensemble: Average over the eight flips and rotations: slightly better, eight
+            times as slow.
+        progress: Called with the windows done and their number after each.
+
+    Returns:
+        The picture, `scale` times as high and wide, in the same dtype and channels. uint16
+        values are those of the network times 257.
+
+    Raises:
+        InputError: The image has another dtype or shape, or there is no such model.
+    """
+    if isinstance(model, AWSRN | str | os.PathLike):
+        model = KerasEngine(model)
+    return upscale_with(model, image, tile, self_ensemble, progress)

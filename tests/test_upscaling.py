@@ -1,0 +1,113 @@
+"""Upscaling by real networks: tiles against none, and against the network called plainly."""
+
+import keras
+import numpy as np
+import pytest
+from skimage import data
+
+from awsrn_keras import AWSRN, VARIANTS, upscale
+from awsrn_keras.errors import InputError
+from awsrn_keras.upscaling import KerasEngine
+from awsrn_keras.variants import SCALES
+
+
+def network(variant="awsrn_sd", scale=2):
+    keras.utils.set_random_seed(5)
+    return AWSRN(variant, scale)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return KerasEngine(network())
+
+
+def photograph(height, width, top=90, left=170):
+    return np.ascontiguousarray(data.astronaut()[top : top + height, left : left + width])
+
+
+def plain(model, image):
+    """The network itself, not fused, on the whole image."""
+    return np.asarray(model(image[None].astype("float32")))[0]
+
+
+def test_without_tiles_the_picture_is_that_of_the_network():
+    model, image = network(), photograph(21, 34)
+
+    result = upscale(image, model)
+
+    expected = plain(model, image)
+    assert expected.std() > 10  # a picture, not a constant
+    assert result.shape == (42, 68, 3)
+    assert np.abs(result - expected.clip(0, 255)).max() <= 0.51  # rounded, nothing else
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 75), (1, 90), (83, 1), (46, 130)])
+def test_tiles_change_no_value(engine, height, width):
+    image = photograph(height, width)
+    whole = upscale(image, engine, tile=1000)
+    for tile in (5, 16, 31):
+        np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_tiles_change_no_value_of_any_network(variant, scale):
+    engine = KerasEngine(network(variant, scale))
+    for height, width in [(1, 1), (97, 131), (2 * engine.margin + 1, 150), (119, 1), (1, 140)]:
+        image = photograph(height, width)
+        whole = upscale(image, engine, tile=1000)
+        assert whole.shape == (height * scale, width * scale, 3)
+        for tile in (13, 48):
+            np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+
+
+@pytest.mark.slow
+def test_tiles_change_no_value_of_a_photograph(engine):
+    image = photograph(512, 500, 0, 0)
+    whole = upscale(image, engine, tile=1000)
+    for tile in (64, 200):
+        np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+
+
+def test_self_ensemble_is_the_mean_over_flips_and_rotations():
+    model, image = network(), photograph(11, 14)
+    views = {  # the transformation of the image and what undoes it
+        "same": (lambda a: a, lambda a: a),
+        "rows": (np.flipud, np.flipud),
+        "columns": (np.fliplr, np.fliplr),
+        "both": (lambda a: a[::-1, ::-1], lambda a: a[::-1, ::-1]),
+        "diagonal": (lambda a: a.swapaxes(0, 1), lambda a: a.swapaxes(0, 1)),
+        "left": (lambda a: np.rot90(a, 1), lambda a: np.rot90(a, 3)),
+        "right": (lambda a: np.rot90(a, 3), lambda a: np.rot90(a, 1)),
+        "other diagonal": (
+            lambda a: a[::-1, ::-1].swapaxes(0, 1),
+            lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+        ),
+    }
+    outputs = [undo(plain(model, turn(image))) for turn, undo in views.values()]
+    expected = np.mean(outputs, axis=0).clip(0, 255)
+
+    result = upscale(image, model, self_ensemble=True)
+
+    assert np.abs(outputs[0] - expected).max() > 2  # else the average proves nothing
+    assert np.abs(result - expected).max() <= 0.51
+
+
+def test_sixteen_bits_and_eight_bits_agree(engine):
+    image = photograph(15, 22)
+
+    deep = upscale(image.astype("uint16") * 257, engine)
+
+    assert deep.dtype == np.uint16
+    assert len(np.unique(deep % 257)) > 100  # more than 8 bits are used
+    assert np.abs(deep / 257 - upscale(image, engine)).max() <= 0.51
+
+
+def test_a_preset_and_a_file_name_a_model(tmp_path):
+    model, image = network("awsrn_s", 3), photograph(6, 9)
+    model.save(tmp_path / "model.keras")
+    result = upscale(image, tmp_path / "model.keras")
+    np.testing.assert_array_equal(result, upscale(image, model))
+    with pytest.raises(InputError, match="no such model"):
+        upscale(image, "awsrn_sd_x7")

@@ -57,7 +57,9 @@ class WeightNormConv2D(keras.layers.Layer):
             initializer=lambda shape, dtype: ops.cast(_norm(self.v), dtype),
             autocast=False,
         )
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer=uniform)
+        self.bias = self.add_weight(
+            name="bias", shape=(self.filters,), initializer=uniform, autocast=False
+        )
 
     @property
     def kernel(self):
@@ -65,8 +67,14 @@ class WeightNormConv2D(keras.layers.Layer):
         return self.v * (self.g / _norm(self.v))
 
     def call(self, x):
-        kernel = ops.cast(self.kernel, self.compute_dtype)
-        return ops.conv(x, kernel, padding="same", data_format="channels_last") + self.bias
+        return _convolve(x, self.kernel, self.bias, self.compute_dtype)
+
+    def scaled(self, x, factor):
+        """`factor * conv(x)` with the scalar multiplied into kernel and bias.
+
+        The same up to rounding, and a training step saves two passes over a feature map.
+        """
+        return _convolve(x, factor * self.kernel, factor * self.bias, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -78,6 +86,11 @@ class WeightNormConv2D(keras.layers.Layer):
 
 def _norm(v):
     return ops.sqrt(ops.sum(ops.square(v), axis=(0, 1, 2)))
+
+
+def _convolve(x, kernel, bias, dtype):
+    x, kernel, bias = (ops.cast(value, dtype) for value in (x, kernel, bias))
+    return ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
 
 
 class _AdaptiveResidual(keras.layers.Layer):
@@ -98,8 +111,9 @@ class _AdaptiveResidual(keras.layers.Layer):
             for name in ("lambda_res", "lambda_x")
         )
 
-    def weighted_sum(self, residual, x):
-        return self.lambda_res * ops.cast(residual, x.dtype) + self.lambda_x * x
+    def weighted_sum(self, last_conv, hidden, x):
+        residual = last_conv.scaled(hidden, self.lambda_res)
+        return ops.cast(residual, x.dtype) + self.lambda_x * x
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -140,8 +154,7 @@ class AWRU(_AdaptiveResidual):
         self.reduce.build((*input_shape[:-1], self.expanded_filters))
 
     def call(self, x):
-        residual = self.reduce(ops.relu(self.expand(x)))
-        return self.weighted_sum(residual, x)
+        return self.weighted_sum(self.reduce, ops.relu(self.expand(x)), x)
 
     def get_config(self):
         own = {"filters": self.filters, "expanded_filters": self.expanded_filters}
@@ -191,7 +204,7 @@ class LFB(_AdaptiveResidual):
         for unit in self.units:
             y = unit(y)
             outputs.append(y)
-        return self.weighted_sum(self.fusion(ops.concatenate(outputs, axis=-1)), x)
+        return self.weighted_sum(self.fusion, ops.concatenate(outputs, axis=-1), x)
 
     def get_config(self):
         own = {
@@ -246,10 +259,16 @@ class AWMS(keras.layers.Layer):
             branch.build(input_shape)
 
     def call(self, x):
-        return sum(
-            alpha * ops.cast(branch(x), self.variable_dtype)
-            for alpha, branch in zip(self.alphas, self.branches, strict=True)
-        )
+        # All branches read the same features, so their weighted sum is one convolution with
+        # the weighted sum of their kernels, the small ones padded by zeros: half the taps.
+        branches = list(zip(self.alphas, self.branches, strict=True))
+        kernel = sum(alpha * self._padded(branch.kernel) for alpha, branch in branches)
+        bias = sum(alpha * branch.bias for alpha, branch in branches)
+        return ops.cast(_convolve(x, kernel, bias, self.compute_dtype), self.variable_dtype)
+
+    def _padded(self, kernel):
+        border = (max(self.kernel_sizes) - kernel.shape[0]) // 2
+        return ops.pad(kernel, [(border, border), (border, border), (0, 0), (0, 0)])
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

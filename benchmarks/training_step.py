@@ -64,7 +64,9 @@ def torch_step(variant, scale, batch, channels_last, bfloat16):
         def forward(self, image):
             x = (image - 114.0) / 127.5
             f = self.body(self.head(x))
-            branches = (self.shuffle(c(f)) * a for c, a in zip(self.tails, self.alphas, strict=True))
+            branches = (
+                self.shuffle(c(f)) * a for c, a in zip(self.tails, self.alphas, strict=True)
+            )
             return (sum(branches) + self.shuffle(self.skip(x))) * 127.5 + 114.0
 
     layout = torch.channels_last if channels_last else torch.contiguous_format

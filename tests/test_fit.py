@@ -15,6 +15,7 @@ from PIL import Image
 from awsrn_keras.command_line import run_command
 from awsrn_keras.model import AWSRN
 from awsrn_keras.presets import load_model
+from training.callbacks import ValidationPSNR
 from training.config import RECIPES, Config
 from training.fit import main
 from training.trainer import copy_weights, learning_rate_schedule
@@ -101,9 +102,7 @@ def test_a_killed_run_resumes_to_the_very_weights_of_one_left_alone(photographs,
 
     for name in ("model.keras", "best.weights.h5"):
         assert (whole / name).exists()
-    for a, b in zip(
-        load_model(whole).get_weights(), load_model(killed).get_weights(), strict=True
-    ):
+    for a, b in zip(load_model(whole).get_weights(), load_model(killed).get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     history = [json.loads((run / "checkpoint/state.json").read_text()) for run in (whole, killed)]
     for a, b in zip(*(h["history"] for h in history), strict=True):
@@ -154,6 +153,14 @@ def test_a_mistake_is_named_and_leaves_nothing_behind(
     given = ["--run-dir", str(run)] if options == ["--resume"] else arguments(photographs, run)
     assert named in refused(capsys, [*given, *options])
     assert not run.exists()
+
+
+def test_validation_crops_show_the_same_place_in_lr_and_hr():
+    hr = np.random.default_rng(0).integers(0, 256, (46, 66, 3), dtype="uint8")  # LR 23x33
+    lr = hr[::2, ::2]
+    validation = ValidationPSNR([(lr, hr), (lr[:, :21], hr[:, :42])], scale=2, crop=16)
+    assert validation.lr.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(validation.lr, validation.hr[:, ::2, ::2])
 
 
 def test_a_truncated_photograph_is_named(photographs, tmp_path, capsys):

@@ -42,8 +42,8 @@ class ValidationPSNR(keras.callbacks.Callback):
         super().__init__()
         self.scale = scale
         side = min(crop, *(min(lr.shape[:2]) for lr, _ in pairs))
-        self.lr = np.stack([_central(lr, side) for lr, _ in pairs])
-        self.hr = np.stack([_central(hr, side * scale) for _, hr in pairs])
+        crops = [_central_crops(lr, hr, side, scale) for lr, hr in pairs]
+        self.lr, self.hr = (np.stack(images) for images in zip(*crops, strict=True))
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged_weights(self.model):
@@ -153,6 +153,9 @@ class ProgressLine(keras.callbacks.Callback):
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _central(image, side):
-    top, left = ((size - side) // 2 for size in image.shape[:2])
-    return image[top : top + side, left : left + side]
+def _central_crops(lr, hr, side, scale):
+    top, left = ((size - side) // 2 for size in lr.shape[:2])
+    return (
+        lr[top : top + side, left : left + side],
+        hr[scale * top : scale * (top + side), scale * left : scale * (left + side)],
+    )

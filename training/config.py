@@ -80,7 +80,9 @@ class Config:
             if getattr(self, name) not in allowed:
                 raise InputError(f"{option(name)} must be one of {', '.join(allowed)}.")
         if self.lr_dir is not None and is_named_source(self.data):
-            raise InputError("--lr-dir needs --data with a folder: named sources hold their own LR.")
+            raise InputError(
+                "--lr-dir needs --data with a folder: named sources hold their own LR."
+            )
 
     def to_json(self) -> dict:
         return asdict(self)

@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
         help="sample (photographs in two wheels), div2k (downloaded by tensorflow-datasets), or "
         "folders of high-resolution images (default sample)",
     )
-    option("--lr-dir", metavar="DIR", **given, help="low-resolution images of --data DIR; else made")
+    option(
+        "--lr-dir", metavar="DIR", **given, help="low-resolution images of --data DIR; else made"
+    )
     option("--val", nargs="+", metavar="DIR", **given, help="validation images (default: held out)")
     option("--epochs", type=int, **given, help=f"default {d.epochs}; state is saved after each")
     option("--steps-per-epoch", type=int, **given, help=f"default {d.steps_per_epoch}")
@@ -46,11 +48,15 @@ def parser() -> argparse.ArgumentParser:
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
     option("--learning-rate", type=float, **given, help=f"of Adam (default {d.learning_rate})")
     option("--schedule", **names, help=f"{' or '.join(SCHEDULES)} (default {d.schedule})")
-    option("--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)")
+    option(
+        "--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)"
+    )
     option("--precision", **names, help=f"{', '.join(PRECISIONS)} (default {d.precision})")
     option("--init", metavar="MODEL", **given, help="weights to start from (default scratch)")
     option("--seed", type=int, **given, help=f"default {d.seed}")
-    option("--deterministic", action="store_true", **given, help="repeatable to the last bit, slower")
+    option(
+        "--deterministic", action="store_true", **given, help="repeatable to the last bit, slower"
+    )
     option("--recipe", choices=RECIPES, default="quick", help="paper: DIV2K, 1000 x 1000 steps")
     option("--run-dir", "-o", "--output", type=Path, help="default runs/<variant>_x<scale>_<time>")
     option("--resume", action="store_true", help="go on with the run in --run-dir")

@@ -44,7 +44,9 @@ def plot_preview(rows, scale: int, path: os.PathLike, side: int = 128) -> None:
     )
     for axes, (name, bicubic, sr, hr) in zip(grid, rows, strict=True):
         window = _most_detailed(hr, side)
-        for axis, kind, image in zip(axes, ("bicubic", "AWSRN", "HR"), (bicubic, sr, hr), strict=True):
+        for axis, kind, image in zip(
+            axes, ("bicubic", "AWSRN", "HR"), (bicubic, sr, hr), strict=True
+        ):
             axis.imshow(image[window], interpolation="nearest")
             score = "" if kind == "HR" else f"  {psnr_y(image, hr, scale):.2f} dB"
             axis.set_title(f"{name}: {kind}{score}", fontsize=9)

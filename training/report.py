@@ -20,7 +20,9 @@ def report(model: AWSRN, validation: PairBank, folder: RunFolder) -> None:
     for i in range(len(validation)):
         lr, hr = validation.pair(i)
         bicubic, sr = imresize(lr, size=hr.shape[:2]), upscale(lr, model)
-        scores.append([f(image, hr, model.scale) for image in (sr, bicubic) for f in (psnr_y, ssim_y)])
+        scores.append(
+            [f(image, hr, model.scale) for image in (sr, bicubic) for f in (psnr_y, ssim_y)]
+        )
         if len(rows) < PREVIEW_ROWS:
             rows.append((validation.names[i], bicubic, sr, hr))
     plot_preview(rows, model.scale, folder.preview_file)

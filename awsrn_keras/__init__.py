@@ -14,10 +14,11 @@ _HOME = {
     "imresize": "resize",
     "multiply_adds": "model",
     "presets": "presets",
+    "prune_branches": "pruning",
     "psnr_y": "metrics",
     "receptive_field": "model",
     "ssim_y": "metrics",
-    "upscale": "upscale",
+    "upscale": "upscaling",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

@@ -52,36 +52,42 @@ class Windows(NamedTuple):
 
 def upscale_with(
     engine: Engine,
-    image: np.ndarray,
+    pixels: np.ndarray,
+    alpha: np.ndarray | None = None,
     tile: int | None = None,
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """Upscale a picture of any size; see `awsrn_keras.upscale`."""
-    image = np.asarray(image)
-    _check(image, tile)
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
+
+    Args:
+        pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        alpha: `(height, width)` of the same dtype, or None.
+
+    Returns:
+        Pixels and alpha (None where there was none), `engine.scale` times as large.
+    """
+    _check(pixels, tile)
     if self_ensemble:
         engine = _SelfEnsemble(engine)
-    height, width = image.shape[:2]
+    height, width = pixels.shape[:2]
     if tile is None:
         rows, columns = cut_by_memory(height, width, engine.margin, _window_pixels(engine))
     else:
         rows, columns = (cut_axis(side, tile, engine.margin) for side in (height, width))
-    layers = [image]
-    if image.ndim == 3 and image.shape[2] == 4:
-        alpha = image[..., 3]
-        layers = [fill_transparent(image[..., :3], alpha > 0), alpha]
-    pixels = np.empty((height * engine.scale, width * engine.scale, *image.shape[2:]), image.dtype)
-    views = [pixels] if len(layers) == 1 else [pixels[..., :3], pixels[..., 3]]
+    layers = [pixels] if alpha is None else [fill_transparent(pixels, alpha > 0), alpha]
 
     total = len(rows.spans) * len(columns.spans) * len(layers)
     done = 0
-    for layer, view in zip(layers, views, strict=True):
-        for _ in _upscale_layer(engine, layer, rows, columns, view):
+    upscaled = []
+    for layer in layers:
+        shape = (height * engine.scale, width * engine.scale, *layer.shape[2:])
+        upscaled.append(np.empty(shape, layer.dtype))
+        for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1]):
             done += 1
             if progress:
                 progress(done, total)
-    return pixels
+    return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
 
 
 def cut_axis(length: int, tile: int, margin: int) -> Windows:
@@ -136,11 +142,13 @@ def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     of a power of two, that has any.
 
     Args:
-        colours: `(height, width, channels)`, uint8 or uint16.
+        colours: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
         visible: bool, `(height, width)`.
     """
     if visible.all() or not visible.any():
         return colours
+    if colours.ndim == 2:
+        return fill_transparent(colours[..., None], visible)[..., 0]
     height, width = visible.shape
     even = ((0, height % 2), (0, width % 2))
     counts = _block_sums(np.pad(visible, even).astype(np.uint32))
@@ -179,7 +187,7 @@ class _SelfEnsemble:
 def _check(image, tile):
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise InputError(
             "upscale takes (height, width), (height, width, 3) or (height, width, 4), "
             f"got shape {image.shape}."

@@ -69,4 +69,8 @@ def upscale(
     """
     if isinstance(model, AWSRN | str | os.PathLike):
         model = KerasEngine(model)
-    return upscale_with(model, image, tile, self_ensemble, progress)
+    image, alpha = np.asarray(image), None
+    if image.ndim == 3 and image.shape[2] == 4:
+        image, alpha = image[..., :3], image[..., 3]
+    pixels, alpha = upscale_with(model, image, alpha, tile, self_ensemble, progress)
+    return pixels if alpha is None else np.dstack([pixels, alpha])

@@ -29,6 +29,10 @@ class BoxSum:
         return weighted.repeat(2, axis=0).repeat(2, axis=1)
 
 
+def upscaled(engine, image, tile=None):
+    return upscale_with(engine, image, tile=tile)[0]
+
+
 def noise(*shape, dtype="uint8"):
     return np.random.default_rng(7).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
@@ -73,23 +77,23 @@ def test_tiles_change_nothing_and_share_one_window_shape(height, width, tile):
     image = noise(height, width, 3)
     engine = BoxSum()
 
-    tiled = upscale_with(engine, image, tile)
+    tiled = upscaled(engine, image, tile)
 
-    np.testing.assert_array_equal(tiled, upscale_with(BoxSum(), image, tile=1000))
+    np.testing.assert_array_equal(tiled, upscaled(BoxSum(), image, tile=1000))
     assert tiled.shape == (2 * height, 2 * width, 3)
     assert len(engine.shapes) == 1
 
 
 def test_a_margin_too_small_would_show():
     image = noise(37, 23, 3)
-    whole = upscale_with(BoxSum(), image, tile=1000)
-    assert (upscale_with(BoxSum(margin=1), image, tile=8) != whole).any()
+    whole = upscaled(BoxSum(), image, tile=1000)
+    assert (upscaled(BoxSum(margin=1), image, tile=8) != whole).any()
 
 
 def test_values_are_clipped_and_rounded():
     image = np.zeros((1, 3, 3), "uint8")
     for offset, expected in [(-0.2, 0), (10.46, 10), (10.52, 11), (254.6, 255), (300, 255)]:
-        result = upscale_with(BoxSum(offset=offset), image)
+        result = upscaled(BoxSum(offset=offset), image)
         assert result[0, 0, 0] == expected
         assert result.dtype == np.uint8
 
@@ -98,7 +102,7 @@ def test_sixteen_bit_values_are_those_of_eight_bits_times_257():
     image = noise(9, 14, 3, dtype="uint16") // 2
     engine = BoxSum()
 
-    result = upscale_with(engine, image, tile=5)
+    result = upscaled(engine, image, tile=5)
 
     expected = np.rint(257 * engine(image.astype("float32") / 257))
     assert result.dtype == np.uint16
@@ -110,21 +114,30 @@ def test_grey_is_the_mean_of_the_three_colours():
     grey = noise(9, 14)
     engine = BoxSum()
 
-    result = upscale_with(engine, grey, tile=5)
+    result = upscaled(engine, grey, tile=5)
 
     colours = engine(np.dstack([grey] * 3).astype("float32"))
     assert result.shape == (18, 28)
     np.testing.assert_array_equal(result, np.rint(colours.mean(axis=2).clip(0, 255)))
 
 
-def test_alpha_is_upscaled_as_grey_beside_the_colours():
-    image = noise(9, 14, 4)
-    image[..., 3] |= 1  # nothing is fully transparent
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_alpha_is_upscaled_as_grey_beside_the_colours(channels):
+    colours, alpha = noise(9, 14, *channels), noise(9, 14)[::-1] | 1  # nothing fully transparent
 
-    result = upscale_with(BoxSum(), image, tile=5)
+    result = upscale_with(BoxSum(), colours, alpha, tile=5)
 
-    np.testing.assert_array_equal(result[..., :3], upscale_with(BoxSum(), image[..., :3]))
-    np.testing.assert_array_equal(result[..., 3], upscale_with(BoxSum(), image[..., 3]))
+    np.testing.assert_array_equal(result[0], upscaled(BoxSum(), colours))
+    np.testing.assert_array_equal(result[1], upscaled(BoxSum(), alpha))
+
+
+def test_colours_are_filled_before_they_are_upscaled():
+    colours, alpha = np.zeros((8, 8), "uint8"), np.zeros((8, 8), "uint8")
+    colours[4, 4], alpha[4, 4] = 90, 255
+
+    result, _ = upscale_with(BoxSum(), colours, alpha)
+
+    np.testing.assert_array_equal(result, upscaled(BoxSum(), np.full((8, 8), 90, "uint8")))
 
 
 @pytest.mark.parametrize("hidden", [0, 255])
@@ -159,7 +172,13 @@ def test_transparent_pixels_take_the_colours_nearby():
 
 def test_progress_counts_windows_of_colours_and_alpha():
     calls = []
-    upscale_with(BoxSum(), noise(20, 9, 4), tile=8, progress=lambda *call: calls.append(call))
+    upscale_with(
+        BoxSum(),
+        noise(20, 9, 3),
+        noise(20, 9),
+        tile=8,
+        progress=lambda *call: calls.append(call),
+    )
     assert calls == [(i + 1, 4) for i in range(4)]  # 2 rows of windows, twice
 
 
@@ -174,9 +193,9 @@ def test_progress_counts_windows_of_colours_and_alpha():
 )
 def test_other_arrays_are_refused(image, message):
     with pytest.raises(InputError, match=message):
-        upscale_with(BoxSum(), image)
+        upscaled(BoxSum(), image)
 
 
 def test_a_tile_needs_a_pixel():
     with pytest.raises(InputError, match="at least 1 pixel, got 0"):
-        upscale_with(BoxSum(), noise(4, 5, 3), tile=0)
+        upscaled(BoxSum(), noise(4, 5, 3), tile=0)

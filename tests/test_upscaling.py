@@ -104,6 +104,19 @@ def test_sixteen_bits_and_eight_bits_agree(engine):
     assert np.abs(deep / 257 - upscale(image, engine)).max() <= 0.51
 
 
+def test_an_opaque_disc_on_transparent_black_gets_no_dark_fringe(engine):
+    y, x = np.mgrid[:30, :40]
+    disc = (y - 14) ** 2 + (x - 20) ** 2 < 10**2
+    image = np.zeros((30, 40, 4), "uint8")
+    image[disc] = 230, 60, 40, 255
+
+    result = upscale(image, engine, tile=16)
+
+    flat = upscale(np.full((30, 40, 3), (230, 60, 40), "uint8"), engine)
+    np.testing.assert_array_equal(result[..., :3], flat)  # red all over, as if all were opaque
+    np.testing.assert_array_equal(result[..., 3], upscale(image[..., 3], engine))
+
+
 def test_a_preset_and_a_file_name_a_model(tmp_path):
     model, image = network("awsrn_s", 3), photograph(6, 9)
     model.save(tmp_path / "model.keras")

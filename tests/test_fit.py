@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -18,10 +19,14 @@ from awsrn_keras.presets import load_model
 from training.callbacks import ValidationPSNR
 from training.config import RECIPES, Config
 from training.fit import main
+from training.run_folder import RunFolder
 from training.trainer import copy_weights, learning_rate_schedule
 
 FIT = Path(__file__).parents[1] / "training" / "fit.py"
-TINY = "--variant awsrn_s --batch-size 2 --patch-size 8 --epochs 2 --steps-per-epoch 3".split()
+TINY = [
+    *("--variant", "awsrn_s", "--batch-size", "2", "--patch-size", "8"),
+    *("--epochs", "2", "--steps-per-epoch", "3"),
+]
 
 
 @pytest.fixture
@@ -123,11 +128,10 @@ def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs
 
 
 def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
-    from training.run_folder import RunFolder
-
-    first = RunFolder(tmp_path / "run")
-    first.start(Config())
-    assert "another run" in refused(capsys, ["--run-dir", str(tmp_path / "run"), "--resume"])
+    with contextlib.closing(RunFolder(tmp_path / "run")) as first:
+        first.start(Config())
+        error = refused(capsys, ["--run-dir", str(tmp_path / "run"), "--resume"])
+    assert "another run" in error
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--variant", "edsr"], "awsrn_sd"),
         (["--scale", "5"], "2, 3, 4, 8"),
         (["--batch-size", "0"], "--batch-size"),
-        (["--patch-size", "100"], "100"),
+        (["--patch-size", "100"], "200 of a patch"),
         (["--ema", "1.5"], "--ema"),
         (["--precision", "int8"], "mixed_bfloat16"),
         (["--init", "nothing.keras"], "nothing.keras"),

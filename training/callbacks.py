@@ -108,9 +108,10 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
+            step = self.model.optimizer.iterations.numpy()
             raise InputError(
-                f"the loss became {logs['loss']} at step {self.model.optimizer.iterations.numpy()}: "
-                "lower --learning-rate or use --precision float32; the last saved state is kept."
+                f"the loss became {logs['loss']} at step {step}: lower --learning-rate or use "
+                "--precision float32; the last saved state is kept."
             )
 
 
@@ -132,9 +133,9 @@ class ProgressLine(keras.callbacks.Callback):
             print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        end = "\r" if self.moving else ""
+        print("\r" if self.moving else "", end="")
         print(
-            f"{end}epoch {epoch + 1}/{self.params['epochs']}  step {self._step()}/{self.total_steps}"
+            f"epoch {epoch + 1}/{self.params['epochs']}  step {self._step()}/{self.total_steps}"
             f"  loss {logs['loss']:.3f}{self._psnr(logs)}  val {logs['val_psnr']:.2f} dB"
             f"  {self._left()} left",
             flush=True,

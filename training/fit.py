@@ -8,6 +8,7 @@ bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 """
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
 
@@ -67,17 +68,22 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser().parse_args(arguments))
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-    if resume:
-        if path is None:
-            raise InputError("--resume needs --run-dir with the folder of the run.")
-        folder = RunFolder(path)
-        config = folder.resume(given)
-    else:
-        config = with_options(RECIPES[recipe], given)
-        name = f"{config.variant}_x{config.scale}_{time.strftime('%Y%m%d_%H%M%S')}"
-        folder = RunFolder(path or Path("runs") / name)
-        folder.check_unused()
+    if resume and path is None:
+        raise InputError("--resume needs --run-dir with the folder of the run.")
+    new = None if resume else with_options(RECIPES[recipe], given)
+    with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
+        if new is None:
+            run(folder, folder.resume(given), resumed=True)
+        else:
+            folder.check_unused()
+            run(folder, new)
 
+
+def default_folder(config: Config) -> Path:
+    return Path("runs") / f"{config.variant}_x{config.scale}_{time.strftime('%Y%m%d_%H%M%S')}"
+
+
+def run(folder: RunFolder, config: Config, resumed: bool = False) -> None:
     print(start_backend(), flush=True)
     from training.report import report
     from training.trainer import load_data, steps_for, train, use_determinism
@@ -85,16 +91,14 @@ def main(arguments: list[str] | None = None) -> None:
     if config.deterministic:
         use_determinism()
     data, validation = load_data(config)
-    if not resume:
-        if config.minutes is not None:
-            config = steps_for(config, data)
-        folder.start(config)
+    if config.minutes is not None and not resumed:
+        config = steps_for(config, data)
     print(
         f"{config.variant} x{config.scale}: {len(data)} training and {len(validation)} validation "
         f"images, {config.total_steps} steps of {config.batch_size} patches",
         flush=True,
     )
-    model = train(config, data, validation, folder)
+    model = train(config, data, validation, folder, resumed)
     report(model, validation, folder)
 
 

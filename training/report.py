@@ -1,12 +1,9 @@
 """What `fit.py` says at the end: scores beside bicubic's, preview.png, where the model lies."""
 
-import numpy as np
-
 from awsrn_keras.data import PairBank
-from awsrn_keras.metrics import psnr_y, ssim_y
 from awsrn_keras.model import AWSRN
-from awsrn_keras.resize import imresize
-from awsrn_keras.upscale import upscale
+from awsrn_keras.scoring import bicubic, mean_score, score
+from awsrn_keras.upscaling import KerasEngine, upscale
 
 from .plots import plot_preview
 from .run_folder import RunFolder
@@ -16,19 +13,19 @@ PREVIEW_ROWS = 4
 
 def report(model: AWSRN, validation: PairBank, folder: RunFolder) -> None:
     """Score whole validation images (PSNR in dB and SSIM on Y) and draw the preview."""
-    rows, scores = [], []
-    for i in range(len(validation)):
-        lr, hr = validation.pair(i)
-        bicubic, sr = imresize(lr, size=hr.shape[:2]), upscale(lr, model)
-        scores.append(
-            [f(image, hr, model.scale) for image in (sr, bicubic) for f in (psnr_y, ssim_y)]
-        )
-        if len(rows) < PREVIEW_ROWS:
-            rows.append((validation.names[i], bicubic, sr, hr))
-    plot_preview(rows, model.scale, folder.preview_file)
+    engine, scale = KerasEngine(model), model.scale
+    methods = {
+        model.name: lambda lr: upscale(lr, engine),
+        "bicubic": lambda lr: bicubic(lr, scale),
+    }
+    print(f"\n{len(validation)} validation images      PSNR on Y   SSIM on Y")
+    for name, upscaler in methods.items():
+        mean = mean_score(score(upscaler, map(validation.pair, range(len(validation))), scale))
+        print(f"  {name:<20} {mean.psnr:8.2f} dB   {mean.ssim:.4f}")
 
-    psnr, ssim, bicubic_psnr, bicubic_ssim = np.mean(scores, axis=0)
-    print(f"\n{len(scores)} validation images      PSNR on Y   SSIM on Y")
-    print(f"  {model.name:<20} {psnr:8.2f} dB   {ssim:.4f}")
-    print(f"  {'bicubic':<20} {bicubic_psnr:8.2f} dB   {bicubic_ssim:.4f}")
+    rows = []
+    for i in range(min(PREVIEW_ROWS, len(validation))):
+        lr, hr = validation.pair(i)
+        rows.append((validation.names[i], bicubic(lr, scale), upscale(lr, engine), hr))
+    plot_preview(rows, scale, folder.preview_file)
     print(f"Best epoch's model: {folder.model_file}   curves.png and preview.png beside it")

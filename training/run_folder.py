@@ -46,7 +46,8 @@ class RunFolder:
     def check_unused(self) -> None:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(
-                f"{self.path} is not empty: go on with that run by --resume, or give another --run-dir."
+                f"{self.path} is not empty: go on with that run by --resume, or give "
+                "another --run-dir."
             )
 
     def start(self, config: Config) -> None:
@@ -105,11 +106,18 @@ class RunFolder:
             raise InputError(f"{weights} cannot be loaded: {reason}") from None
         return Progress(**state)
 
+    def close(self) -> None:
+        """Let other runs use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _take_lock(self) -> None:
-        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115  (held until the process ends)
+        self._lock = open(self.path / ".lock", "a")  # noqa: SIM115  (held until `close`)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.close()
             raise InputError(f"another run is writing to {self.path}.") from None
 
 

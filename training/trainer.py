@@ -9,14 +9,13 @@ import numpy as np
 from awsrn_keras.data import PairBank, crop_dataset, load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
-from awsrn_keras.metrics import psnr_y
 from awsrn_keras.model import AWSRN
 from awsrn_keras.presets import load_model
-from awsrn_keras.resize import imresize
+from awsrn_keras.scoring import bicubic, mean_score, score
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
-from .run_folder import RunFolder
+from .run_folder import Progress, RunFolder
 
 WARM_UP_STEPS = 200
 
@@ -27,19 +26,26 @@ def load_data(config: Config) -> tuple[PairBank, PairBank]:
     return train, load_pairs(config.validation_data, config.scale, "validation")
 
 
-def train(config: Config, data: PairBank, validation: PairBank, folder: RunFolder) -> AWSRN:
-    """Train as `config` says, from the folder's last saved state if it has one.
+def train(
+    config: Config, data: PairBank, validation: PairBank, folder: RunFolder, resumed: bool
+) -> AWSRN:
+    """Train as `config` says in a new folder, or go on from the folder's last saved state.
 
     Returns:
         The network with the weights of the best epoch, also saved as `model.keras`.
     """
     keras.utils.set_random_seed(config.seed)
     model = compiled_model(config, config.total_steps)
-    progress = folder.load_state(model)
+    if not resumed and config.init != "scratch":
+        copy_weights(load_model(config.init), model)
+    progress = folder.load_state(model) if resumed else Progress()
+    batches = training_data(config, data, first_step=progress.epoch * config.steps_per_epoch)
+    if not resumed:
+        folder.start(config)  # from here on nothing that the user gave can be refused
     pairs = [validation.pair(i) for i in range(len(validation))]
     val = ValidationPSNR(pairs, config.scale)
     model.fit(
-        training_data(config, data, first_step=progress.epoch * config.steps_per_epoch),
+        batches,
         initial_epoch=progress.epoch,
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
@@ -61,10 +67,8 @@ def train(config: Config, data: PairBank, validation: PairBank, folder: RunFolde
 
 
 def compiled_model(config: Config, total_steps: int) -> AWSRN:
-    """The network with its initial weights, optimizer and L1 loss."""
+    """The network with random weights, optimizer and L1 loss."""
     model = AWSRN(config.variant, config.scale, dtype=config.precision)
-    if config.init != "scratch":
-        copy_weights(load_model(config.init), model)
     optimizer = keras.optimizers.Adam(
         learning_rate_schedule(config, total_steps),
         epsilon=1e-8,
@@ -145,11 +149,5 @@ def steps_for(config: Config, data: PairBank) -> Config:
 
 def bicubic_psnr(val: ValidationPSNR) -> float:
     """PSNR on Y of bicubic upscaling on the validation crops, dB."""
-    return float(
-        np.mean(
-            [
-                psnr_y(imresize(lr, size=hr.shape[:2]), hr, val.scale)
-                for lr, hr in zip(val.lr, val.hr, strict=True)
-            ]
-        )
-    )
+    pairs = zip(val.lr, val.hr, strict=True)
+    return mean_score(score(lambda lr: bicubic(lr, val.scale), pairs, val.scale)).psnr

@@ -1,0 +1,113 @@
+"""Score models on sets of pictures: PSNR and SSIM on luma, beside bicubic and the paper.
+
+    python training/evaluate.py awsrn_sd_x2 --data Set5 Set14
+
+Measured as published: 8-bit results, luma, as many border pixels left out as the scale;
+the score of a set is the mean over its pictures.
+"""
+
+import argparse
+import functools
+import json
+from pathlib import Path
+
+from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = parse.add_argument
+    option(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="preset, run folder, .keras, .weights.h5, .pt or .npz; several are compared",
+    )
+    option(
+        "--data",
+        nargs="+",
+        metavar="DIR",
+        default=["sample"],
+        help="folders of high-resolution pictures (low-resolution ones are made by MATLAB's "
+        "bicubic), benchmarks with x2/HR and x2/LR inside, folders of such benchmarks; sample or "
+        "div2k: their validation pictures (default sample)",
+    )
+    option("--scale", type=int, metavar="S", help="magnification (default: the models' own)")
+    option("--per-image", action="store_true", help="print the score of every picture too")
+    option(
+        "--self-ensemble",
+        action="store_true",
+        help="average each model over the eight flips and rotations: better, eight times slower",
+    )
+    option("-o", "--output", "--json", type=Path, metavar="FILE", help="write all scores as JSON")
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    if options.output and options.output.is_dir():
+        raise InputError(f"{options.output} is a folder: name the JSON file to write.")
+    print(start_backend(), flush=True)
+    from awsrn_keras.presets import load_model
+    from awsrn_keras.scoring import bicubic
+    from awsrn_keras.upscaling import KerasEngine, upscale
+    from training.image_sets import load_image_sets
+    from training.scoreboard import image_table, mean_table, measure
+
+    models = {name: load_model(name) for name in options.models}
+    scale = common_scale(models, options.scale)
+    image_sets = load_image_sets(options.data, scale)
+    upscalers = {"bicubic": functools.partial(bicubic, scale=scale)}
+    for name, model in models.items():
+        engine = KerasEngine(model)
+        upscalers[name] = functools.partial(
+            upscale, model=engine, self_ensemble=options.self_ensemble
+        )
+    variants = dict.fromkeys(model.variant for model in models.values())
+    results = [measure(image_set, upscalers, variants) for image_set in image_sets]
+
+    ensemble = ", models averaged over eight flips and rotations" if options.self_ensemble else ""
+    print(f"x{scale}, PSNR in dB / SSIM on luma, {scale} border pixels left out{ensemble}\n")
+    if options.per_image:
+        print(*map(image_table, results), sep="\n\n", end="\n\n")
+    print(mean_table(results))
+    if options.output:
+        write_json(options.output, scale, options.self_ensemble, models, results)
+
+
+def common_scale(models: dict, wanted: int | None) -> int:
+    """The scale of all models, which `wanted` must be if given."""
+    scales = {model.scale for model in models.values()}
+    if len(scales) > 1:
+        listed = ", ".join(f"{name} x{model.scale}" for name, model in models.items())
+        raise InputError(f"{listed}: one table has one scale, score them one scale at a time.")
+    (scale,) = scales
+    if wanted not in (None, scale):
+        raise InputError(
+            f"--scale {wanted}: {', '.join(models)} is x{scale}; give a model of x{wanted}."
+        )
+    return scale
+
+
+def write_json(path: Path, scale: int, self_ensemble: bool, models: dict, results: list) -> None:
+    """Record the models, how it was measured, and every score."""
+    record = {
+        "scale": scale,
+        "border": scale,
+        "self_ensemble": self_ensemble,
+        "models": {
+            name: {"variant": model.variant, "parameters": model.count_params()}
+            for name, model in models.items()
+        },
+        "sets": [result.to_json() for result in results],
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    run_command(main)

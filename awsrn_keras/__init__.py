@@ -13,7 +13,7 @@ _HOME = {
     "fuse": "fusion",
     "imresize": "resize",
     "multiply_adds": "model",
-    "presets": "presets",
+    "presets": "pretrained",
     "prune_branches": "pruning",
     "psnr_y": "metrics",
     "receptive_field": "model",

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     print(start_backend(), flush=True)
     from .data import load_pairs
     from .model import branch_weights
-    from .presets import load_model
+    from .pretrained import load_model
     from .pruning import branch_worth
 
     model = load_model(options.model)

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from .layers import AWMS, LFB, WeightNormConv2D
-from .presets import load_preset
+from .pretrained import load_preset
 from .variants import VARIANTS, check_variant_and_scale
 
 RGB_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # of DIV2K, as in the official code

@@ -102,7 +102,7 @@ def import_checkpoint(path: str | os.PathLike, output: str | os.PathLike) -> "AW
     Raises:
         InputError: As `from_pytorch`, or `output` has another suffix.
     """
-    from .presets import load_model
+    from .pretrained import load_model
 
     if not str(output).endswith((".keras", ".weights.h5")):
         raise InputError(f"{output}: name the output *.keras or *.weights.h5.")

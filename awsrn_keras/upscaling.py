@@ -8,9 +8,12 @@ import numpy as np
 
 from .fusion import fuse
 from .model import AWSRN, receptive_field
-from .presets import load_model
-from .tiles import Engine, upscale_with
+from .pretrained import load_model
+from .tiles import Engine, fitting_pixels, upscale_with
 from .variants import VARIANTS
+
+# Beside some 700 MB for TensorFlow and a large photograph, this stays below 1.5 GB.
+WINDOW_BYTES = 512 * 2**20
 
 
 class KerasEngine:
@@ -26,7 +29,8 @@ class KerasEngine:
             model = load_model(model)
         self.scale = model.scale
         self.margin = receptive_field(model)
-        self.pixel_bytes = VARIANTS[model.variant].pixel_bytes(model.scale)
+        pixel_bytes = VARIANTS[model.variant].pixel_bytes(model.scale)
+        self.window_pixels = fitting_pixels(pixel_bytes, WINDOW_BYTES)
         self._network = fuse(model)
         # XLA compiles anew for every window shape, which TensorFlow itself need not.
         self._network.compile(jit_compile=keras.backend.backend() == "jax")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.model import AWSRN
-from awsrn_keras.presets import load_model
+from awsrn_keras.pretrained import load_model
 from training.callbacks import ValidationPSNR
 from training.config import RECIPES, Config
 from training.fit import main

@@ -8,7 +8,7 @@ import pytest
 
 import awsrn_keras as awsrn
 from awsrn_keras.errors import InputError
-from awsrn_keras.presets import load_model
+from awsrn_keras.pretrained import load_model
 from awsrn_keras.pytorch import from_pytorch, import_checkpoint, read_tensors, to_official
 
 REFERENCES = ["awsrn_sd_x2", "awsrn_s_x3", "awsrn_sd_x4", "awsrn_m_x2", "awsrn_x4"]
@@ -186,7 +186,7 @@ def test_import_writes_nothing_when_it_fails(tensors, tmp_path, monkeypatch):
         import_checkpoint(tmp_path / "a.npz", tmp_path / "out" / "a.h5")
 
     other = awsrn.AWSRN("awsrn_sd", 2)
-    monkeypatch.setattr("awsrn_keras.presets.load_model", lambda path: other)
+    monkeypatch.setattr("awsrn_keras.pretrained.load_model", lambda path: other)
     with pytest.raises(RuntimeError, match="changed on the way"):
         import_checkpoint(tmp_path / "a.npz", tmp_path / "out" / "a.keras")
 

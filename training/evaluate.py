@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output} is a folder: name the JSON file to write.")
     print(start_backend(), flush=True)
-    from awsrn_keras.presets import load_model
+    from awsrn_keras.pretrained import load_model
     from awsrn_keras.scoring import bicubic
     from awsrn_keras.upscaling import KerasEngine, upscale
     from training.image_sets import load_image_sets

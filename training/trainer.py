@@ -10,7 +10,7 @@ from awsrn_keras.data import PairBank, crop_dataset, load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
-from awsrn_keras.presets import load_model
+from awsrn_keras.pretrained import load_model
 from awsrn_keras.scoring import bicubic, mean_score, score
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR

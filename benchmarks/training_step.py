@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 
+from awsrn_keras.command_line import start_backend
 from awsrn_keras.variants import SCALES, VARIANTS
 
 
@@ -21,7 +22,7 @@ def torch_step(variant, scale, batch, channels_last, bfloat16):
     """A training step of the same network in PyTorch eager, `variant` being its sizes."""
     import torch
     from torch import nn
-    from torch.nn.utils import weight_norm
+    from torch.nn.utils.parametrizations import weight_norm
 
     def conv(cin, cout, size):
         return weight_norm(nn.Conv2d(cin, cout, size, padding=size // 2))
@@ -123,6 +124,7 @@ def main():
     parse.add_argument("--bfloat16", action="store_true", help="16-bit convolutions on both sides")
     options = parse.parse_args()
 
+    print(start_backend())
     rng, side = np.random.default_rng(0), 48
     batch = [
         rng.uniform(0, 255, (options.batch_size, s, s, 3)).astype("float32")

@@ -4,7 +4,7 @@ Nothing here imports TensorFlow before a function that needs it is called.
 """
 
 from .bank import PairBank
-from .pipeline import crop_dataset, random_crop, random_orientation
+from .pipeline import crop_dataset
 from .sources import load_pairs
 
-__all__ = ["PairBank", "crop_dataset", "load_pairs", "random_crop", "random_orientation"]
+__all__ = ["PairBank", "crop_dataset", "load_pairs"]

@@ -22,7 +22,6 @@ from ..files import replacing
 Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
 
 _MAGIC = b"AWSRNbk1"
-_ALIGNMENT = 64  # bytes; TensorFlow takes an aligned array over without copying it
 _LARGE = 512 * 2**20
 _READS_KEPT = 256  # images read from a large bank before its pages are handed back
 
@@ -160,7 +159,6 @@ def _write(file: BinaryIO, pairs: Iterable[Pair], scale: int, identity: str) -> 
             raise ValueError(f"{name}: HR {hr.shape} is not {scale} times LR {lr.shape}.")
         entry = {"name": name}
         for side, image in (("lr", lr), ("hr", hr)):
-            file.write(bytes(-file.tell() % _ALIGNMENT))
             entry[side] = (file.tell(), *image.shape[:2])
             file.write(np.ascontiguousarray(image, np.uint8).data)
         images.append(entry)

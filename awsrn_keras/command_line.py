@@ -38,19 +38,26 @@ def start_backend() -> str:
 
     E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0".
     """
-    with _messages_kept_back():
+    with messages_kept_back():
         import keras
 
         backend = keras.backend.backend()
         version = importlib.import_module(backend).__version__
         devices = keras.distribution.list_devices()
     accelerators = [name for name in devices if not name.lower().startswith("cpu")]
-    where = ", ".join(accelerators) or f"CPU ({len(os.sched_getaffinity(0))} cores)"
+    where = ", ".join(accelerators) or f"CPU ({cpu_cores()} cores)"
     return f"Computing on {where}, Keras {keras.__version__} with {backend} {version}"
 
 
+def cpu_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextlib.contextmanager
-def _messages_kept_back() -> Iterator[None]:
+def messages_kept_back() -> Iterator[None]:
     """Hold what libraries write to stderr, and let it out only if they fail.
 
     TensorFlow 2.21 logs to the file descriptor while it is loaded, whatever

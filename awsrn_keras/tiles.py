@@ -13,8 +13,6 @@ import numpy as np
 
 from .errors import InputError
 
-WINDOW_BYTES = 512 * 2**20
-
 
 class Engine(Protocol):
     """A network that upscales one window.
@@ -25,12 +23,12 @@ class Engine(Protocol):
     Attributes:
         scale: Magnification.
         margin: Radius in input pixels within which others change an output pixel.
-        pixel_bytes: Memory that the network works in, bytes for each pixel of a window.
+        window_pixels: Pixels of the largest window that fits in memory, see `fitting_pixels`.
     """
 
     scale: int
     margin: int
-    pixel_bytes: int
+    window_pixels: int
 
     def __call__(self, window: np.ndarray) -> np.ndarray: ...
 
@@ -72,7 +70,7 @@ def upscale_with(
         engine = _SelfEnsemble(engine)
     height, width = pixels.shape[:2]
     if tile is None:
-        rows, columns = cut_by_memory(height, width, engine.margin, _window_pixels(engine))
+        rows, columns = cut_by_size(height, width, engine.margin, engine.window_pixels)
     else:
         rows, columns = (cut_axis(side, tile, engine.margin) for side in (height, width))
     layers = [pixels] if alpha is None else [fill_transparent(pixels, alpha > 0), alpha]
@@ -114,7 +112,7 @@ def cut_axis(length: int, tile: int, margin: int) -> Windows:
     return Windows(size, spans)
 
 
-def cut_by_memory(height: int, width: int, margin: int, pixels: int) -> tuple[Windows, Windows]:
+def cut_by_size(height: int, width: int, margin: int, pixels: int) -> tuple[Windows, Windows]:
     """Windows along height and width, none larger than `pixels`, with the least overlap.
 
     `pixels` counts as at least `(4 * margin)**2`: smaller windows are nearly all margin.
@@ -132,6 +130,19 @@ def cut_by_memory(height: int, width: int, margin: int, pixels: int) -> tuple[Wi
         if rows.size < math.sqrt(pixels) / 2:  # flatter windows only overlap more
             break
     return best
+
+
+def fitting_pixels(pixel_bytes: int, budget: int) -> int:
+    """Pixels of a window whose network needs `budget` bytes, less where the machine lacks them.
+
+    Args:
+        pixel_bytes: Memory that the network works in, for each pixel.
+        budget: Bytes to use where a third of the available memory is more than that.
+    """
+    available = _available_memory()
+    if available is not None:
+        budget = min(budget, available // 3)
+    return budget // pixel_bytes
 
 
 def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -170,7 +181,11 @@ class _SelfEnsemble:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.scale, self.margin, self.pixel_bytes = engine.scale, engine.margin, engine.pixel_bytes
+        self.scale, self.margin, self.window_pixels = (
+            engine.scale,
+            engine.margin,
+            engine.window_pixels,
+        )
 
     def __call__(self, window):
         total = 0
@@ -216,15 +231,6 @@ def _upscale_layer(engine, layer, rows, columns, out) -> Iterator[None]:
                 block = block.mean(axis=2)
             out[y, x] = np.rint(np.clip(block * np.float32(unit), 0, 255 * unit))
             yield
-
-
-def _window_pixels(engine):
-    """Pixels of a window that keep the network's memory within what this machine has to spare."""
-    budget = WINDOW_BYTES
-    available = _available_memory()
-    if available is not None:
-        budget = min(budget, available // 3)
-    return budget // engine.pixel_bytes
 
 
 def _available_memory() -> int | None:

@@ -25,6 +25,11 @@ class Variant:
         """Radius in input pixels that an output pixel depends on."""
         return 1 + self.blocks * (2 * self.units + 1) + largest_kernel // 2
 
+    @property
+    def convolutions(self) -> int:
+        """3x3 convolutions of the fused network; there is one 9x9 more, the tail."""
+        return 2 + self.blocks * (2 * self.units + 1)
+
     def pixel_bytes(self, scale: int) -> int:
         """Memory that inference works in, bytes per input pixel in float32.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.tiles import cut_axis, cut_by_memory, fill_transparent, upscale_with
+from awsrn_keras.tiles import cut_axis, cut_by_size, fill_transparent, upscale_with
 
 
 class BoxSum:
@@ -13,7 +13,7 @@ class BoxSum:
     Integers below 2**24 are exact in float32, so tiles must agree to the last bit.
     """
 
-    scale, pixel_bytes = 2, 1000
+    scale, window_pixels = 2, 300_000
 
     def __init__(self, margin=2, offset=0.0):
         self.margin, self.offset = margin, offset
@@ -56,7 +56,7 @@ def test_spans_cover_an_axis_once_with_their_margins(margin):
 )
 @pytest.mark.parametrize("margin", [14, 22, 41])
 def test_windows_fit_in_memory_and_overlap_little(height, width, margin):
-    rows, columns = cut_by_memory(height, width, margin, 360_000)
+    rows, columns = cut_by_size(height, width, margin, 360_000)
 
     assert rows.size * columns.size <= 360_000
     assert rows.size <= height
@@ -66,7 +66,7 @@ def test_windows_fit_in_memory_and_overlap_little(height, width, margin):
 
 
 def test_windows_are_large_enough_for_their_margins_whatever_the_memory():
-    rows, columns = cut_by_memory(500, 700, 20, pixels=1)
+    rows, columns = cut_by_size(500, 700, 20, pixels=1)
     assert rows.size * columns.size <= 80**2
     assert min(rows.size, columns.size) > 40
 

@@ -1,0 +1,82 @@
+"""The engine that upscales with LiteRT, without Keras or TensorFlow."""
+
+import os
+
+import numpy as np
+
+from .command_line import cpu_cores, messages_kept_back
+from .errors import InputError
+from .pretrained import WEIGHTS, preset_path, presets
+from .tiles import fitting_pixels
+from .variants import VARIANTS
+
+# The process holds little else: no TensorFlow.
+WINDOW_BYTES = 2**30
+
+
+class LiteRTEngine:
+    """A preset that upscales windows; the `Engine` of tiles.py that LiteRT runs.
+
+    Args:
+        preset: Name of a preset that comes with a `.tflite` file.
+
+    Raises:
+        InputError: There is no such preset or no such file of it, or LiteRT is missing.
+    """
+
+    def __init__(self, preset: str):
+        path = tflite_path(preset)
+        interpreter = _import_litert().interpreter.Interpreter
+        card = presets()[preset]
+        variant = VARIANTS[card["variant"]]
+        self.scale = card["scale"]
+        self.margin = variant.receptive_field()
+        # XNNPACK also keeps a pointer for every input pixel that a convolution reads.
+        pointers = 8 * (9 * variant.convolutions + 81)
+        self.window_pixels = fitting_pixels(
+            variant.pixel_bytes(self.scale) + pointers, WINDOW_BYTES
+        )
+        with messages_kept_back():  # LiteRT tells that it uses XNNPACK
+            self._interpreter = interpreter(str(path), num_threads=cpu_cores())
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._shape = None
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        if window.shape != self._shape:
+            self._interpreter.resize_tensor_input(self._input, (1, *window.shape))
+            self._interpreter.allocate_tensors()
+            self._shape = window.shape
+        self._interpreter.set_tensor(self._input, window[None])
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)[0]
+
+
+def tflite_path(preset: str) -> os.PathLike:
+    """The `.tflite` file of a preset: fused, float16 weights, any height and width.
+
+    Raises:
+        InputError: The preset is unknown or has none; the message lists those that have one.
+    """
+    path = preset_path(preset).with_suffix(".tflite")
+    if not path.is_file():
+        having = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.tflite")))
+        raise InputError(f"--engine litert: {preset} is not made for it, only {having}.")
+    return path
+
+
+def device_line() -> str:
+    """E.g. "Computing on CPU (2 cores), LiteRT 2.3.0"."""
+    return f"Computing on CPU ({cpu_cores()} cores), LiteRT {_import_litert().__version__}"
+
+
+def _import_litert():
+    try:
+        import ai_edge_litert
+        import ai_edge_litert.interpreter
+    except ImportError as error:
+        raise InputError(
+            f"--engine litert needs LiteRT ({error}): pip install 'awsrn-keras[litert]'."
+        ) from None
+    return ai_edge_litert

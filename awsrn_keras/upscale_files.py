@@ -1,0 +1,196 @@
+"""Upscale picture files: PNG, JPEG, WebP, TIFF and BMP, with their metadata.
+
+    awsrn upscale photo.jpg -o photo_x2.jpg
+    awsrn upscale photos/ 'scans/*.tif' -o upscaled/ --scale 4
+
+A file that cannot be upscaled is reported and the rest go on; the exit status is then 1.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+
+from .command_line import start_backend
+from .errors import InputError
+from .jobs import Job, plan
+from .progress import ProgressBar
+from .variants import SCALES
+
+FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
+_DEFAULT_VARIANT = "awsrn_sd"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option(
+        "inputs", nargs="+", metavar="IN", help="picture files, folders (with all in them), globs"
+    )
+    option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="folder for the results, under the names of the inputs; for one file also a file",
+    )
+    option(
+        "--scale",
+        type=int,
+        choices=SCALES,
+        help="magnification (default: that of --preset, or 2)",
+    )
+    option(
+        "--preset",
+        metavar="MODEL",
+        help="trained weights, see `awsrn presets`; also a run folder, .keras, .weights.h5, .pt "
+        f"or .npz (default: {_DEFAULT_VARIANT}_x<scale>, or another preset of that scale)",
+    )
+    option(
+        "--engine",
+        choices=("keras", "litert"),
+        default="keras",
+        help="what runs the network; litert needs neither Keras nor TensorFlow and starts "
+        "faster, but knows presets only (default %(default)s)",
+    )
+    option(
+        "--self-ensemble",
+        action="store_true",
+        help="average over the eight flips and rotations: slightly better, eight times slower",
+    )
+    option(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="side of the tiles, input pixels; changes memory and time, never the result "
+        "(default: as large as fits in half a gigabyte)",
+    )
+    option(
+        "--format",
+        type=_format_name,
+        choices=FORMATS,
+        help="of the results (default: by the name of OUT or of the input)",
+    )
+    option(
+        "--quality",
+        type=int,
+        metavar="1..100",
+        help="of JPEG and WebP; 100 makes WebP lossless (default 95)",
+    )
+    option("--overwrite", action="store_true", help="replace results that are there already")
+    option(
+        "--max-megapixels",
+        type=float,
+        default=100,
+        metavar="MP",
+        help="refuse larger inputs, before they are decoded (default %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Upscale all inputs; 0 if all succeeded, else 1."""
+    if options.quality is not None and not 1 <= options.quality <= 100:
+        raise InputError(f"--quality {options.quality}: give 1 to 100.")
+    if options.tile is not None and options.tile < 1:
+        raise InputError(f"--tile {options.tile}: give at least 1 pixel.")
+    jobs = plan(options.inputs, options.output, options.format)
+    engine = _engine(options)
+    failures = 0
+    with ProgressBar() as bar:
+        for number, job in enumerate(jobs, 1):
+            bar.start(f"[{number}/{len(jobs)}] {job.source.name}")
+            try:
+                lines = upscale_file(job, engine, options, bar.update)
+            except (InputError, OSError, MemoryError) as error:
+                failures += 1
+                bar.clear()
+                print(f"error: {_reason(job, error)}", file=sys.stderr, flush=True)
+            else:
+                bar.clear()
+                print(*lines, sep="\n", flush=True)
+    if len(jobs) > 1:
+        print(f"{len(jobs) - failures} of {len(jobs)} pictures upscaled", flush=True)
+    return 1 if failures else 0
+
+
+def choose_preset(scale: int | None) -> str:
+    """The preset to take where none is named.
+
+    Raises:
+        InputError: There is none of this scale; the message lists those there are.
+    """
+    from .pretrained import presets
+
+    scale = scale or 2
+    known = {name: card["scale"] for name, card in presets().items()}
+    matching = [name for name, its_scale in known.items() if its_scale == scale]
+    if not matching:
+        listed = ", ".join(f"{name} (x{its_scale})" for name, its_scale in known.items())
+        raise InputError(
+            f"--scale {scale}: there is no preset of this scale, only {listed}; "
+            "give --preset a model trained for it."
+        )
+    default = f"{_DEFAULT_VARIANT}_x{scale}"
+    return default if default in matching else matching[0]
+
+
+def _engine(options):
+    """The engine that the options name; prints where it computes."""
+    model = options.preset or choose_preset(options.scale)
+    if options.engine == "litert":
+        from .litert import LiteRTEngine, device_line
+
+        print(device_line(), flush=True)
+        engine = LiteRTEngine(model)
+    else:
+        print(start_backend(), flush=True)
+        from .upscaling import KerasEngine
+
+        engine = KerasEngine(model)
+    if options.scale not in (None, engine.scale):
+        raise InputError(f"--scale {options.scale}: {model} is x{engine.scale}.")
+    return engine
+
+
+def upscale_file(job: Job, engine, options: argparse.Namespace, progress) -> list[str]:
+    """Upscale one file; lines to print about it.
+
+    Raises:
+        InputError: It cannot be read, or the result exists, or the format cannot hold it.
+    """
+    from .picture_output import check_size, losses, write_picture
+    from .pictures import read_picture
+    from .tiles import upscale_with
+
+    if job.target.exists() and not options.overwrite:
+        raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
+    start = time.monotonic()
+    picture = read_picture(job.source, options.max_megapixels)
+    height, width = picture.pixels.shape[:2]
+    size = (width * engine.scale, height * engine.scale)
+    check_size(job.target, *size, job.format)
+    pixels, alpha = upscale_with(
+        engine, picture.pixels, picture.alpha, options.tile, options.self_ensemble, progress
+    )
+    picture = dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+    write_picture(picture, job.target, job.format, options.quality)
+
+    seconds = time.monotonic() - start
+    lines = [
+        f"{job.source} -> {job.target}  {width}x{height} -> {size[0]}x{size[1]}  {seconds:.1f} s"
+    ]
+    if picture.frames > 1:
+        lines.append(f"  note: the first of {picture.frames} images in the file")
+    lines += [f"  note: {job.format} cannot hold {lost}" for lost in losses(picture, job.format)]
+    return lines
+
+
+def _reason(job, error):
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{job.source}: not enough memory for the result."
+    return f"{error.filename or job.target}: {error.strerror or error}"
+
+
+def _format_name(text):
+    return {"jpg": "jpeg", "tif": "tiff"}.get(text.lower(), text.lower())

@@ -1,0 +1,153 @@
+"""Make a trained model a preset of the package: its weights and a card with measured scores.
+
+    python training/publish_preset.py runs/best --benchmarks Set5 Set14 --validation kodak24 \\
+        --trained-on "DIV2K 0001-0800" --steps 1000000 --hours 90 --machine "one NVIDIA H100"
+
+Kernels are stored as float16, which must cost under 0.001 dB; the scores are those of the
+stored weights. The validation pictures decide: a preset is replaced by a better one only.
+"""
+
+import argparse
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+from awsrn_keras.pretrained import WEIGHTS, load_model
+from awsrn_keras.pytorch import build_model, to_official
+
+MOST_COST = 0.001  # dB that storing in 16 bits may take
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = functools.partial(parse.add_argument, required=True)
+    parse.add_argument("model", metavar="MODEL", help="run folder, .keras, .weights.h5, .pt, .npz")
+    parse.add_argument("--name", help="of the preset (default: variant and scale, awsrn_sd_x2)")
+    option("--benchmarks", nargs="+", metavar="DIR", help="picture sets to score, as evaluate.py")
+    option("--validation", metavar="DIR", help="the picture set that decides what is better")
+    option("--trained-on", metavar="TEXT", help="the photographs")
+    option("--steps", type=int, help="training steps")
+    option("--hours", type=float, help="training time, hours")
+    option("--machine", metavar="TEXT", help='kind of machine, e.g. "one NVIDIA H100"')
+    parse.add_argument("--recipe", metavar="TEXT", default="", help="loss, rates, batch, start")
+    parse.add_argument("--seed", type=int, default=0, help="of the training (default 0)")
+    parse.add_argument(
+        "-o", "--output", type=Path, default=WEIGHTS, metavar="DIR", help="default: the package's"
+    )
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    print(start_backend(), flush=True)
+    from training.image_sets import load_image_sets
+    from training.scoreboard import mean_table
+
+    original = load_model(options.model)
+    tensors = stored_form(to_official(original))
+    model = build_model({k: v.astype("float32") for k, v in tensors.items()}, options.model)
+    name = options.name or f"{model.variant}_x{model.scale}"
+    sets = load_image_sets([options.validation, *options.benchmarks], model.scale)
+
+    first = score_set(sets[0], model, name)
+    check_better(first, name, options.output)
+    check_cost(first, score_set(sets[0], original, name), name)
+    results = [first, *(score_set(each, model, name) for each in sets[1:])]
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    with replacing(options.output / f"{name}.npz") as temporary:
+        np.savez_compressed(temporary, **tensors)
+    with replacing(options.output / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(make_card(model, name, results, options), indent=2) + "\n")
+    print(mean_table(results))
+    print(f"Preset {name}: {options.output / name}.npz and .json")
+
+
+def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Kernels, nearly all of the bytes, as float16; gains, biases and scalars as they are."""
+    return {
+        name: tensor.astype("float16") if name.endswith(".weight_v") else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def score_set(image_set, model, name: str):
+    """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
+    from awsrn_keras.scoring import bicubic
+    from awsrn_keras.upscaling import KerasEngine, upscale
+    from training.scoreboard import measure
+
+    upscalers = {
+        "bicubic": functools.partial(bicubic, scale=model.scale),
+        name: functools.partial(upscale, model=KerasEngine(model)),
+    }
+    return measure(image_set, upscalers, [model.variant])
+
+
+def check_better(result, name: str, folder: Path) -> None:
+    """Refuse a model that does not beat the preset of this name on the validation set."""
+    card = folder / f"{name}.json"
+    if not card.exists():
+        return
+    old = json.loads(card.read_text())["psnr"].get(result.name)
+    new = mean(result, name).psnr
+    if old is None:
+        raise InputError(f"{card} has no score on {result.name}: validate on the same pictures.")
+    if new <= old:
+        raise InputError(
+            f"{name} has {old:.3f} dB on {result.name} and the new model {new:.3f}: "
+            "the preset is kept; give another --name to have both."
+        )
+
+
+def check_cost(stored, original, name: str) -> None:
+    """Refuse to store in 16 bits what would lose by it."""
+    cost = mean(original, name).psnr - mean(stored, name).psnr
+    if cost > MOST_COST:
+        raise InputError(f"{name}: float16 kernels cost {cost:.4f} dB, more than {MOST_COST}.")
+
+
+def mean(result, method: str):
+    """The score of one method on a set."""
+    from awsrn_keras.scoring import mean_score
+
+    return mean_score(result.methods[method])
+
+
+def make_card(model, name: str, results: list, options: argparse.Namespace) -> dict:
+    """What `presets()` tells about the preset."""
+    paper = {r.name: r.published[model.variant].psnr for r in results if r.published}
+    psnr = {r.name: round(mean(r, name).psnr, 4) for r in results}
+    return {
+        "variant": model.variant,
+        "scale": model.scale,
+        "params": model.count_params(),
+        "psnr": psnr,
+        "ssim": {r.name: round(mean(r, name).ssim, 5) for r in results},
+        "psnr_bicubic": {r.name: round(mean(r, "bicubic").psnr, 4) for r in results},
+        "psnr_paper": paper,
+        "psnr_less_paper": {key: round(psnr[key] - value, 2) for key, value in paper.items()},
+        "measured": f"8-bit luma, {model.scale} border pixels left out, mean over the pictures",
+        "made_for": "clean pictures shrunk by bicubic; noise and JPEG blocks are sharpened too",
+        "trained_on": options.trained_on,
+        "steps": options.steps,
+        "hours": options.hours,
+        "machine": options.machine,
+        "recipe": options.recipe,
+        "seed": options.seed,
+        "origin": "trained by this project from random values; none of the authors' weights",
+        "license": "Apache-2.0",
+        "as_published": f"python training/fit.py --variant {model.variant} "
+        f"--scale {model.scale} --data div2k --recipe paper",
+    }
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,5 +1,7 @@
 """What `fit.py` says at the end: scores beside bicubic's, preview.png, where the model lies."""
 
+from pathlib import Path
+
 from awsrn_keras.data import PairBank
 from awsrn_keras.model import AWSRN
 from awsrn_keras.scoring import bicubic, mean_score, score
@@ -26,6 +28,7 @@ def report(model: AWSRN, validation: PairBank, folder: RunFolder) -> None:
     rows = []
     for i in range(min(PREVIEW_ROWS, len(validation))):
         lr, hr = validation.pair(i)
-        rows.append((validation.names[i], bicubic(lr, scale), upscale(lr, engine), hr))
+        name = Path(validation.names[i]).name
+        rows.append((name, bicubic(lr, scale), upscale(lr, engine), hr))
     plot_preview(rows, scale, folder.preview_file)
     print(f"Best epoch's model: {folder.model_file}   curves.png and preview.png beside it")

@@ -1,6 +1,7 @@
 """Writing files so that a kill at any moment leaves the last good state."""
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: str | os.PathLike) -> None:
+    """Remove the files that killed processes left of writing `path`; nobody may be writing it."""
+    path = Path(path)
+    for part in path.parent.glob(f".part-*.{glob.escape(path.name)}"):
+        part.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -17,22 +17,22 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_unfinished, replacing
 
 Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
 
 _MAGIC = b"AWSRNbk1"
 _LARGE = 512 * 2**20
-_READS_KEPT = 256  # images read from a large bank before its pages are handed back
+_VIEWS_KEPT = 512  # images looked at in a large bank before its pages are given back
 
 
 class PairBank:
     """LR and HR images of one scale, decoded, as views of one flat memory-mapped array.
 
     A bank is a file: the pixels of every image, then a JSON index, its length and a magic
-    word. A small bank stays in memory once read; a large one (above 512 MiB) lives in the
-    kernel's page cache and its pages are taken off this process again and again, so that
-    the resident set stays small however long the training.
+    word. A small bank stays in memory once read. The pages of a large one (above 512 MiB)
+    are given back to the kernel's cache of files now and then, so that the resident set
+    stays small however long the training.
 
     Attributes:
         names: One name per pair, for messages.
@@ -56,7 +56,7 @@ class PairBank:
         index = json.loads(self._map[end - index_bytes : end])
         self._pixels = np.frombuffer(self._map, np.uint8)
         self._images = index["images"]
-        self._reads = 0
+        self._views = 0
         self.scale: int = index["scale"]
         self.identity: str = index["identity"]
         self.names: list[str] = [image["name"] for image in self._images]
@@ -83,16 +83,14 @@ class PairBank:
         return tuple(self._images[i]["lr"][1:])
 
     def pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """`lr(i), hr(i)`, giving the pages of a large bank back from time to time."""
-        self._reads += 1
-        if len(self._map) > _LARGE and self._reads % _READS_KEPT == 0:
-            self._map.madvise(mmap.MADV_DONTNEED)  # they are read again when touched
         return self.lr(i), self.hr(i)
 
     def _view(self, i: int, side: str) -> np.ndarray:
+        self._views += 1
+        if len(self._map) > _LARGE and self._views % _VIEWS_KEPT == 0:
+            self._map.madvise(mmap.MADV_DONTNEED)  # what is touched again is read again
         offset, height, width = self._images[i][side]
-        flat = self._pixels[offset : offset + height * width * 3]
-        return flat.reshape(height, width, 3)
+        return self._pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
 
 def cached_bank(
@@ -120,13 +118,12 @@ def cached_bank(
         InputError: The cache cannot be written.
     """
     folder = Path(cache_dir or os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras")
-    path = folder.expanduser() / f"{label}_{_digest([*place, scale])[:8]}.bank"
+    path = folder.expanduser() / f"{label[:50]}_{_digest([*place, scale])[:8]}.bank"
     identity = _identity(sources, scale)
     with _writing_to(path), _locked(path.with_suffix(".lock")):
         bank = _open_if_valid(path, identity)
         if bank is None:
-            for stale in path.parent.glob(f".{path.stem}.*.part.bank"):
-                stale.unlink()  # left by a process that was killed: the lock is ours
+            remove_unfinished(path)
             with replacing(path) as part, part.open("wb") as file:
                 _write(file, make_pairs(), scale, identity)
             bank = _open_if_valid(path, identity)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,7 @@ def load_div2k(
     return cached_bank(
         f"div2k_{split}_x{scale}",
         [str(builder.data_path)],
-        [file for file in os.scandir(builder.data_path) if file.is_file()],
+        sorted(Path(builder.data_path).iterdir()),
         lambda: _pairs(builder, scale, split),
         scale,
         cache_dir,
@@ -55,14 +56,31 @@ def _prepared_builder(scale: int):
     folder = os.environ.get("TFDS_DATA_DIR")  # tensorflow-datasets reads it at import only
     builder = tfds.builder(f"div2k/bicubic_x{scale}", data_dir=folder)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            builder.download_and_prepare()
-    except OSError as error:  # those of the network are OSErrors as well
+        if not builder.is_prepared():
+            _check_network(builder.builder_config.download_urls["train_hr_url"])
+            with contextlib.redirect_stdout(sys.stderr):
+                builder.download_and_prepare()
+    except (OSError, tfds.download.DownloadError) as error:  # a requests error is an OSError
         raise InputError(
-            f"DIV2K cannot be downloaded to {builder.data_path} ({error}): give it network and "
-            "room, or download it elsewhere and give its folder."
+            f"DIV2K cannot be downloaded to {builder.data_path} ({error}): make room there or "
+            "set TFDS_DATA_DIR; or download DIV2K elsewhere and give its folder."
         ) from error
     return builder
+
+
+def _check_network(url: str) -> None:
+    """Fail at once: tensorflow-datasets would try again and again, for minutes."""
+    if not url.startswith("http"):
+        return
+    import requests
+
+    try:
+        requests.head(url, timeout=30)
+    except requests.ConnectionError as error:
+        raise InputError(
+            f"{url} cannot be reached: connect to the network, or download DIV2K elsewhere "
+            "and give its folder."
+        ) from error
 
 
 def _pairs(builder, scale: int, split: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

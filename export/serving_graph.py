@@ -1,0 +1,160 @@
+"""What a server runs, as TensorFlow functions: the fused network, and picture files in and out.
+
+Only TensorFlow's own operations are used, so the graph needs no Python and no plug-in.
+"""
+
+import tensorflow as tf
+
+from awsrn_keras.fusion import fuse
+from awsrn_keras.model import AWSRN, receptive_field
+
+MAX_PIXELS = 16_000_000
+_LARGEST_PNG = 2**31 - 1  # values that EncodePng takes
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+
+
+class Upscaler:
+    """The functions behind the signatures, for one network.
+
+    Args:
+        model: The network.
+        window: Largest side in input pixels of what is computed at once for a picture file.
+            A window reads `receptive_field` more on every side, so there are no seams; one
+            of 512 works in 0.5 GB.
+
+    Attributes:
+        network: The fused network, a Keras model.
+        max_pixels: Pixels of the largest picture file that is taken.
+    """
+
+    def __init__(self, model: AWSRN, window: int = 512):
+        self.network = fuse(model)
+        self.max_pixels = min(MAX_PIXELS, _LARGEST_PNG // (3 * model.scale**2))
+        self._scale = model.scale
+        self._margin = receptive_field(model)
+        self._window = window
+
+    def pixels(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """RGB `(batch, height, width, 3)`, float32, 0..255 -> `scale` times larger, clipped."""
+        return {"upscaled": tf.clip_by_value(self.network(image), 0.0, 255.0)}
+
+    def files(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """JPEG or PNG files `(batch,)`, of any sizes -> PNG files `(batch,)`.
+
+        All sizes are read from the headers and checked before anything is decoded. A
+        picture that is refused fails the batch with INVALID_ARGUMENT and its index.
+        """
+        numbered = (tf.range(tf.size(image_bytes)), image_bytes)
+        sizes = tf.map_fn(
+            lambda item: self._checked_size(*item),
+            numbered,
+            fn_output_signature=tf.TensorSpec((2,), tf.int64),
+        )
+        with tf.control_dependencies([sizes]):
+            upscaled = tf.map_fn(
+                lambda item: self._file(*item),
+                numbered,
+                parallel_iterations=1,
+                fn_output_signature=tf.string,
+            )
+        return {"upscaled_bytes": upscaled}
+
+    def _checked_size(self, index, content):
+        size = _if_it_works(_declared_size, content, tf.zeros(2, tf.int64))
+        size = _checked(size, tf.reduce_all(size > 0), index, ["not a JPEG or PNG picture"])
+        height, width = size[0], size[1]
+        fits = tf.reduce_all(size <= self.max_pixels) & (height * width <= self.max_pixels)
+        reason = ["declares ", width, " x ", height, " pixels, more than ", self.max_pixels]
+        return _checked(size, fits, index, reason)
+
+    def _file(self, index, content):
+        picture = _if_it_works(_decoded, content, tf.zeros((0, 0, 3), tf.uint8))
+        picture = _checked(picture, tf.size(picture) > 0, index, ["damaged JPEG or PNG picture"])
+        return tf.io.encode_png(self._in_windows(picture))
+
+    def _in_windows(self, picture):
+        """The uint8 picture upscaled: rows of windows, each row joined on its side."""
+        height, width = tf.shape(picture)[0], tf.shape(picture)[1]
+
+        def row(top, bottom):
+            def window(left, right):
+                return tf.transpose(self._part(picture, top, bottom, left, right), (1, 0, 2))
+
+            return tf.transpose(self._joined(width, window), (1, 0, 2))
+
+        return self._joined(height, row)
+
+    def _joined(self, length, part):
+        """`part(begin, end)` of every window along an axis, concatenated."""
+        count = -(-length // self._window)
+        step = -(-length // count)  # windows as equal as can be
+        parts = tf.TensorArray(tf.uint8, count, infer_shape=False, element_shape=(None, None, 3))
+
+        def more(i, parts):
+            return i < count
+
+        def body(i, parts):
+            begin = i * step
+            return i + 1, parts.write(i, part(begin, tf.minimum(begin + step, length)))
+
+        _, parts = tf.while_loop(more, body, (0, parts), parallel_iterations=1)
+        return parts.concat()
+
+    def _part(self, picture, top, bottom, left, right):
+        """The upscaled rows `top:bottom`, columns `left:right` of a uint8 picture."""
+        y, x = tf.maximum(top - self._margin, 0), tf.maximum(left - self._margin, 0)
+        window = picture[y : bottom + self._margin, x : right + self._margin]
+        upscaled = self.pixels(tf.cast(window, tf.float32)[None])["upscaled"][0]
+        scale = self._scale
+        upscaled = upscaled[
+            (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale
+        ]
+        return tf.cast(tf.round(upscaled), tf.uint8)
+
+
+def _if_it_works(function, content, otherwise):
+    """`function(content)`, or `otherwise` where it fails, which would not name the picture."""
+    attempt = tf.data.Dataset.from_tensors(content).map(function).ignore_errors()
+    return attempt.reduce(otherwise, lambda _, result: result)
+
+
+def _checked(value, condition, index, reason):
+    """`value`, once the condition has been seen to hold; or else INVALID_ARGUMENT."""
+    parts = [part if isinstance(part, str) else tf.strings.as_string(part) for part in reason]
+    message = tf.strings.join(["image_bytes[", tf.strings.as_string(index), "]: ", *parts])
+    with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
+        return tf.identity(value)
+
+
+def _declared_size(content):
+    """Height and width by the header; fails where it is neither JPEG nor PNG."""
+    return tf.cond(_is_png(content), lambda: _png_size(content), lambda: _jpeg_size(content))
+
+
+def _png_size(content):
+    numbers = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 16, 8), tf.uint8), tf.int64)
+    width_and_height = tf.reduce_sum(tf.reshape(numbers, (2, 4)) * [2**24, 2**16, 2**8, 1], 1)
+    return width_and_height[::-1]
+
+
+def _jpeg_size(content):
+    with tf.control_dependencies([tf.debugging.Assert(_starts_with(content, _JPEG), [""])]):
+        return tf.image.extract_jpeg_shape(content, tf.int64)[:2]
+
+
+def _decoded(content):
+    """uint8 RGB; grey, palette, alpha and 16 bits as TensorFlow's decoders treat them."""
+    picture = tf.cond(
+        _is_png(content),
+        lambda: tf.io.decode_png(content, 3),
+        lambda: tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE"),
+    )
+    return tf.ensure_shape(picture, (None, None, 3))
+
+
+def _is_png(content):
+    return _starts_with(content, _PNG)
+
+
+def _starts_with(content, magic):
+    return tf.strings.substr(content, 0, len(magic)) == magic

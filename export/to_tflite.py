@@ -1,0 +1,117 @@
+"""Write a network as .tflite files for LiteRT (phones, browsers, small computers).
+
+    python export/to_tflite.py awsrn_sd_x2 --height 256 --width 256
+
+writes exports/awsrn_sd_x2/tflite/{float32,float16,dynamic_range,int8,int16x8}.tflite in a few
+minutes on two processor cores. Each file is reloaded with LiteRT and compared with the
+network before it is put in place. They take one RGB picture (1, height, width, 3) and give
+one `scale` times larger, clipped to 0..255: uint8 pixels for int8, float32 for the others.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+from export import PRECISIONS
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = parse.add_argument
+    option(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default="awsrn_sd_x2",
+        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
+    )
+    option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
+    option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
+    option(
+        "--dynamic",
+        action="store_true",
+        help="leave height and width free; such files run on the processor only (not int16x8)",
+    )
+    option(
+        "--precision",
+        nargs="+",
+        choices=PRECISIONS,
+        help="default: all; with --dynamic all but int16x8",
+    )
+    option(
+        "--calibration",
+        nargs="+",
+        default=["sample"],
+        metavar="DIR",
+        help="photographs for int8 and int16x8: sample (default), div2k or folders of "
+        "high-resolution pictures",
+    )
+    option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
+    option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    for name in ("height", "width"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name} {getattr(options, name)}: give at least 1 pixel.")
+    precisions = options.precision or [
+        p for p in PRECISIONS if not (options.dynamic and p == "int16x8")
+    ]
+    if options.dynamic and "int16x8" in precisions:
+        raise InputError("--dynamic: int16x8 needs a fixed size, leave one of the two out.")
+
+    print(start_backend(), flush=True)
+    from awsrn_keras.data import load_pairs
+    from awsrn_keras.pretrained import load_model
+    from export.publish import publish
+
+    model = load_model(options.model)
+    bank = load_pairs(options.calibration, model.scale, "train")
+    warn_if_small(model, options)
+    folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = {}
+    for precision in precisions:
+        path = folder / f"{precision}{'_resizable' if options.dynamic else ''}.tflite"
+        facts = publish(
+            model,
+            path,
+            precision,
+            (options.height, options.width),
+            bank,
+            options.model,
+            options.dynamic,
+        )
+        measured[path.name] = facts
+        print(
+            f"{path}  {facts['bytes'] / 1e6:.2f} MB, differs from the network by "
+            f"{facts['rms_difference']:.2g} grey levels (rms)",
+            flush=True,
+        )
+    if options.json:
+        with replacing(options.json) as temporary:
+            temporary.write_text(json.dumps(measured, indent=2) + "\n")
+
+
+def warn_if_small(model, options) -> None:
+    from awsrn_keras.model import receptive_field
+
+    radius = receptive_field(model)
+    if not options.dynamic and min(options.height, options.width) <= 2 * radius:
+        print(
+            f"warning: {options.height}x{options.width} is at most twice the receptive field "
+            f"of {radius} pixels: useless for tiles, as every pixel feels the border",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,54 @@
+"""Requests that TensorFlow Serving runs while it loads the model, so that no client waits."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
+
+PLACE = "assets.extra/tf_serving_warmup_requests"
+_SIDE = 64
+
+
+def write_warm_up(saved_model: Path, model_name: str, tile: int, batch_sizes: tuple[int, ...]):
+    """Put requests for every signature in a SavedModel: tiles in all batch sizes, both formats."""
+    path = saved_model / PLACE
+    path.parent.mkdir()
+    shapes = [("serving_default", (1, _SIDE, _SIDE, 3))]
+    shapes += [("upscale_tile", (size, tile, tile, 3)) for size in batch_sizes]
+    requests = [(signature, "image", _grey(shape)) for signature, shape in shapes]
+    files = tf.make_tensor_proto([_file("PNG"), _file("JPEG")])
+    requests.append(("upscale_bytes", "image_bytes", files))
+    with tf.io.TFRecordWriter(str(path)) as records:
+        for signature, argument, value in requests:
+            request = PredictRequest()
+            request.model_spec.name = model_name
+            request.model_spec.signature_name = signature
+            request.inputs[argument].CopyFrom(value)
+            log = PredictionLog(predict_log=PredictLog(request=request))
+            records.write(log.SerializeToString())
+
+
+def read_warm_up(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Signature and arguments of each request."""
+    for record in tf.data.TFRecordDataset(str(saved_model / PLACE)).as_numpy_iterator():
+        request = PredictionLog.FromString(record).predict_log.request
+        arguments = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        yield request.model_spec.signature_name, arguments
+
+
+def _grey(shape):
+    """A grey picture that takes a few bytes: the one value stands for all."""
+    proto = tf.make_tensor_proto(128.0, tf.float32)
+    proto = tf.compat.v1.TensorProto() if proto is None else proto
+    return proto
+
+
+def _file(format):
+    content = io.BytesIO()
+    Image.new("RGB", (_SIDE, _SIDE), "grey").save(content, format)
+    return content.getvalue()

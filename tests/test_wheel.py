@@ -1,0 +1,67 @@
+"""The wheel alone, in a fresh environment without the checkout, Keras or TensorFlow."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from awsrn_keras.litert import LiteRTEngine
+from awsrn_keras.pictures import read_rgb
+from awsrn_keras.tiles import upscale_with
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+def run(*command, **options):
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = list(map(str, command))
+    done = subprocess.run(command, capture_output=True, text=True, env=clean, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "pip", "wheel", CHECKOUT, "--no-deps", "-w", folder)
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_its_weights_alone(wheel):
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel)
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"awsrn_keras"}
+    assert "awsrn_keras/weights/awsrn_sd_x2.npz" in names
+    assert "awsrn_keras/weights/awsrn_sd_x2.tflite" in names
+    assert wheel.stat().st_size < 15e6
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_upscales_a_picture_without_keras(wheel, tmp_path):
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = (python, "-m", "pip", "install", "--quiet")
+    run(*pip, wheel, "--no-deps")
+    run(*pip, "numpy", "pillow", "ai-edge-litert")
+    image = np.ascontiguousarray(data.astronaut()[100:140, 180:236])
+    Image.fromarray(image).save(tmp_path / "a.png")
+    command = [python.with_name("awsrn"), "upscale", "a.png", "-o", "b.png", "--engine", "litert"]
+
+    printed = run(*command, cwd=tmp_path)
+
+    assert "56x40 -> 112x80" in printed
+    expected, _ = upscale_with(LiteRTEngine("awsrn_sd_x2"), image)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "b.png"), expected)
+    installed = run(python, "-m", "pip", "list")
+    assert "tensorflow" not in installed
+    assert "\nkeras " not in installed

@@ -45,6 +45,7 @@ def load_div2k(
 
 def _prepared_builder(scale: int):
     try:
+        import tensorflow as tf
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise InputError(
@@ -60,9 +61,10 @@ def _prepared_builder(scale: int):
             _check_network(builder.builder_config.download_urls["train_hr_url"])
             with contextlib.redirect_stdout(sys.stderr):
                 builder.download_and_prepare()
-    except (OSError, tfds.download.DownloadError) as error:  # a requests error is an OSError
+    except (OSError, tf.errors.OpError, tfds.download.DownloadError) as error:
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"DIV2K cannot be downloaded to {builder.data_path} ({error}): make room there or "
+            f"DIV2K cannot be downloaded to {builder.data_path} ({reason}): make room there or "
             "set TFDS_DATA_DIR; or download DIV2K elsewhere and give its folder."
         ) from error
     return builder

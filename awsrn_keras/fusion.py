@@ -177,15 +177,33 @@ def _weighted_sum(unit: AWRU | LFB, residual: _Affine, inputs: list[_Signal], x:
     return _Signal(_added(branch, x.tensor, f"{name}_skip"), factor)
 
 
+def _hidden(unit: AWRU, x: _Signal, name: str) -> _Signal:
+    expanded = _conv(_folded(unit.expand), [x], f"{name}_expand")
+    return _Signal(layers.ReLU(dtype=expanded.dtype, name=f"{name}_relu")(expanded))
+
+
 def _awru(unit: AWRU, x: _Signal, name: str) -> _Signal:
-    hidden = _conv(_folded(unit.expand), [x], f"{name}_expand")
-    hidden = layers.ReLU(dtype=hidden.dtype, name=f"{name}_relu")(hidden)
-    return _weighted_sum(unit, _folded(unit.reduce), [_Signal(hidden)], x, f"{name}_reduce")
+    hidden = _hidden(unit, x, name)
+    return _weighted_sum(unit, _folded(unit.reduce), [hidden], x, f"{name}_reduce")
 
 
 def _lfb(block: LFB, x: _Signal) -> _Signal:
+    """As `y_m = a * F(y_m-1) + b * y_m-1` is read by the fusion alone, its skip folds too.
+
+    The fusion reads `a * F(y_m-1)` in place of `y_m`, and its kernel for `y_m-1` grows by
+    `b` times that for `y_m`. Besides saving an addition, this leaves `a * F` a scale of its
+    own, which an integer runtime needs: it is often much larger than the `y` before it.
+    """
+    *units, last = block.units
     outputs, y = [], x
-    for unit in block.units:
+    for unit in units:
         y = _awru(unit, y, f"{block.name}_{unit.name}")
         outputs.append(y)
-    return _weighted_sum(block, _folded(block.fusion), outputs, x, f"{block.name}_fusion")
+    name = f"{block.name}_{last.name}"
+    branch = _float64(last.lambda_res) * _folded(last.reduce)
+    outputs.append(_Signal(_conv(branch, [_hidden(last, y, name)], f"{name}_reduce")))
+
+    fusion = _folded(block.fusion)
+    before, own = (slice(-2 * block.filters, -block.filters), slice(-block.filters, None))
+    fusion.kernel[:, :, before] += _float64(last.lambda_x) * fusion.kernel[:, :, own]
+    return _weighted_sum(block, fusion, outputs, x, f"{block.name}_fusion")

@@ -23,7 +23,7 @@ Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, w
 
 _MAGIC = b"AWSRNbk1"
 _LARGE = 512 * 2**20
-_VIEWS_KEPT = 512  # images looked at in a large bank before its pages are given back
+_VIEWS_KEPT = 256  # images looked at in a large bank before its pages are given back
 
 
 class PairBank:

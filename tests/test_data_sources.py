@@ -1,4 +1,4 @@
-"""Folders, DIV2K's layout, the sample photographs: which pixels come out, what is refused."""
+"""Folders, DIV2K's layout: which pixels come out, what is refused."""
 
 import os
 from pathlib import Path
@@ -208,66 +208,6 @@ def test_lr_dir_belongs_to_folders(data, tmp_path):
 def test_an_unknown_split_is_refused():
     with pytest.raises(ValueError, match="'test': choose"):
         load_pairs("sample", 2, "test")
-
-
-def files_of_all_kinds(folder):
-    """One picture in many formats; the expected RGB pixels by file name."""
-    rgb = picture(16, 12)
-    folder.mkdir()
-    grey = rgb[..., 0]
-    palette = Image.fromarray(rgb).quantize(16)
-    orange = np.full((16, 12, 4), (0, 128, 255, 0), np.uint8)  # cyan, magenta, yellow, black
-    turned = Image.Exif()
-    turned[0x0112] = 6  # to be turned by 90 degrees to the right
-    Image.fromarray(grey).save(folder / "grey.png")
-    Image.fromarray(np.dstack([rgb, grey])).save(folder / "alpha.png")
-    palette.save(folder / "palette.png")
-    Image.fromarray(orange, "CMYK").save(folder / "cmyk.tif")
-    Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "sixteen.png")
-    Image.fromarray(rgb).save(folder / "turned.webp", lossless=True, exif=turned)
-    Image.fromarray(rgb).save(folder / "plain.bmp")
-    repeated = np.repeat(grey[..., None], 3, axis=2)
-    return {
-        "grey.png": repeated,
-        "alpha.png": rgb,
-        "palette.png": np.asarray(palette.convert("RGB")),
-        "cmyk.tif": np.full((16, 12, 3), (255, 127, 0), np.uint8),
-        "sixteen.png": repeated,
-        "turned.webp": np.rot90(rgb, -1),
-        "plain.bmp": rgb,
-    }
-
-
-@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
-def test_every_kind_of_picture_file_becomes_rgb(tmp_path):
-    expected = files_of_all_kinds(tmp_path / "in")
-
-    bank = load_pairs([tmp_path / "in"], 4)
-
-    assert {Path(name).name for name in bank.names} == set(expected)
-    for i, name in enumerate(bank.names):
-        np.testing.assert_array_equal(bank.hr(i), expected[Path(name).name], err_msg=name)
-        np.testing.assert_array_equal(bank.lr(i), imresize(bank.hr(i), 1 / 4), err_msg=name)
-
-
-@pytest.mark.parametrize("scale", [2, 8])
-def test_the_sample_is_nine_photographs_part_held_out_without_a_cache(tmp_path, scale):
-    train, validation = (load_pairs("sample", scale, split) for split in ("train", "validation"))
-
-    names = [{Path(name).stem for name in bank.names} for bank in (train, validation)]
-    assert [len(names[0]), len(names[1])] == [7, 2]
-    assert not names[0] & names[1]
-    assert {"motorcycle_left", "motorcycle_right"} <= names[0]  # a stereo pair
-    assert sum(min(train.lr_size(i)) >= 48 for i in range(7)) == 7  # each holds a patch
-    assert min(image.std() for image in map(validation.hr, range(2))) > 20
-    assert not (tmp_path / "cache").exists()
-
-
-def test_the_sample_without_its_packages_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(sources, "find_spec", lambda name: None)
-
-    with pytest.raises(InputError, match="pip install scikit-image scikit-learn"):
-        load_pairs("sample", 2)
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path, capsys, monkeypatch):

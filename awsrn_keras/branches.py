@@ -9,7 +9,6 @@ in dB and saves in multiply-adds (a minute or two on two processor cores), and d
 import argparse
 import functools
 import json
-import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -81,26 +80,18 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _mean_psnr(model, bank) -> float:
-    import numpy as np
-    from keras import ops
+    from .scoring import mean_score, score
+    from .upscaling import KerasEngine, upscale
 
-    from .fusion import fuse
-    from .metrics import psnr_y
-
-    fused = fuse(model)
-    scores = []
-    for lr, hr in map(bank.pair, range(len(bank))):
-        sr = ops.convert_to_numpy(fused(lr[None].astype("float32")))[0]
-        scores.append(psnr_y(sr, hr, model.scale))
-    return float(np.mean(scores))
+    engine = KerasEngine(model)
+    pairs = map(bank.pair, range(len(bank)))
+    return mean_score(score(lambda lr: upscale(lr, engine), pairs, model.scale)).psnr
 
 
 def _fine_tune(model, bank, steps: int) -> None:
     import keras
 
     from .data import crop_dataset
-
-    logging.getLogger("tensorflow").setLevel("ERROR")  # it counts a new network as a retracing
 
     model.compile(keras.optimizers.Adam(1e-4), loss="mae", jit_compile=False)
     batches = crop_dataset(bank, batch_size=16, patch_size=48, seed=0)

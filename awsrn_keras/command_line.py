@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def messages_kept_back() -> Iterator[None]:
     TF_CPP_MIN_LOG_LEVEL says.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel("ERROR")  # a new picture size is no retracing fault
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -209,9 +209,15 @@ def _identify(tensors: dict[str, np.ndarray], source: object) -> tuple[str, int]
                 f"{source}: tensor {name!r} has shape {tensors[name].shape}, "
                 f"{variant} x{scale} needs {tensor.shape}."
             )
-        if name.endswith("weight_v") and not np.square(tensors[name]).sum(axis=(1, 2, 3)).all():
-            raise InputError(f"{source}: tensor {name!r} has a filter of norm 0.")
+        if name.endswith("weight_v") and not _can_be_normalised(tensors[name]):
+            raise InputError(f"{source}: tensor {name!r} has a filter of norm 0 or infinity.")
     return variant, scale
+
+
+def _can_be_normalised(kernels: np.ndarray) -> bool:
+    with np.errstate(over="ignore"):
+        squares = np.square(kernels).sum(axis=(1, 2, 3))
+    return bool(np.all((squares > 0) & np.isfinite(squares)))
 
 
 def _to_keras(name: str, tensor: np.ndarray, scale: int) -> np.ndarray:

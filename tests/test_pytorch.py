@@ -98,6 +98,10 @@ def break_norm(tensors):
     tensors["body.0.reduction.weight_v"][2] = 0
 
 
+def break_norm_by_overflow(tensors):
+    tensors["body.0.b7.body.0.weight_v"][2, 1] = 1e25
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -108,6 +112,7 @@ def break_norm(tensors):
         (lambda t: t.update({"skip.0.bias": np.ones(13, "f4")}), r"'skip.0.bias' .*no scale"),
         (break_nan, "'body.0.b3.body.2.weight_g' holds NaN"),
         (break_norm, "'body.0.reduction.weight_v' has a filter of norm 0"),
+        (break_norm_by_overflow, "'body.0.b7.body.0.weight_v' has a filter of norm 0 or infinity"),
         (lambda t: t.clear(), "is missing"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving runs while it loads the model, so that no client waits."""
+"""Requests that TensorFlow Serving runs while it loads a model, so that no client waits."""
 
 import io
 from collections.abc import Iterator
@@ -15,14 +15,20 @@ _SIDE = 64
 
 
 def write_warm_up(saved_model: Path, model_name: str, tile: int, batch_sizes: tuple[int, ...]):
-    """Put requests for every signature in a SavedModel: tiles in all batch sizes, both formats."""
-    path = saved_model / PLACE
-    path.parent.mkdir()
-    shapes = [("serving_default", (1, _SIDE, _SIDE, 3))]
-    shapes += [("upscale_tile", (size, tile, tile, 3)) for size in batch_sizes]
-    requests = [(signature, "image", _grey(shape)) for signature, shape in shapes]
+    """Put requests for every signature into a SavedModel folder.
+
+    Args:
+        saved_model: The folder that holds `saved_model.pb`.
+        model_name: Under which the server will know the model.
+        tile: Side of the pictures that `upscale_tile` takes.
+        batch_sizes: In which the server will run it.
+    """
+    requests = [("serving_default", "image", _grey(1, _SIDE))]
+    requests += [("upscale_tile", "image", _grey(size, tile)) for size in batch_sizes]
     files = tf.make_tensor_proto([_file("PNG"), _file("JPEG")])
     requests.append(("upscale_bytes", "image_bytes", files))
+    path = saved_model / PLACE
+    path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as records:
         for signature, argument, value in requests:
             request = PredictRequest()
@@ -41,11 +47,9 @@ def read_warm_up(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]
         yield request.model_spec.signature_name, arguments
 
 
-def _grey(shape):
-    """A grey picture that takes a few bytes: the one value stands for all."""
-    proto = tf.make_tensor_proto(128.0, tf.float32)
-    proto = tf.compat.v1.TensorProto() if proto is None else proto
-    return proto
+def _grey(batch, side):
+    """A batch of grey pictures in a few bytes: one value stands for all."""
+    return tf.make_tensor_proto(128.0, tf.float32, shape=(batch, side, side, 3))
 
 
 def _file(format):

@@ -16,3 +16,25 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the reference data, a folder `shared` beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """An untrained AWSRN-SD x3, none of its weights 0 or 1, and its export folder for servers.
+
+    Tiles are of 32 pixels, windows of 24, so that small pictures need several.
+    """
+    import keras
+    import numpy as np
+
+    from awsrn_keras import AWSRN
+    from export.saved_model import publish
+
+    keras.utils.set_random_seed(0)
+    model = AWSRN("awsrn_sd", 3)
+    random = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(variable + random.normal(0, 0.1, variable.shape))
+    folder = tmp_path_factory.mktemp("exports") / "awsrn_sd_x3"
+    publish(model, folder, tile=32, window=24)
+    return model, folder

@@ -1,0 +1,125 @@
+"""Write a SavedModel for TensorFlow Serving, verify it, and only then put it in place."""
+
+import io
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from awsrn_keras.command_line import messages_kept_back
+from awsrn_keras.files import replacing
+from awsrn_keras.model import AWSRN
+
+from .serving_graph import Upscaler
+from .warm_up import read_warm_up, write_warm_up
+
+BATCH_SIZES = (1, 2, 4, 8)
+
+_MODELS = """\
+# For --model_config_file; base_path is where docs/serving.md mounts the export folder.
+model_config_list {{
+  config {{
+    name: "{name}"
+    base_path: "/models/{name}/saved_model"
+    model_platform: "tensorflow"
+  }}
+}}
+"""
+_BATCHING = f"""\
+# For --batching_parameters_file, with clients that send upscale_tile; see docs/serving.md.
+max_batch_size {{ value: {max(BATCH_SIZES)} }}
+batch_timeout_micros {{ value: 1000 }}
+num_batch_threads {{ value: 4 }}
+max_enqueued_batches {{ value: 4 }}
+"""
+
+
+def publish(model: AWSRN, folder: Path, tile: int = 256, window: int = 512) -> float:
+    """Write `saved_model/1/`, `models.config` and `batching.config`, once verified.
+
+    Args:
+        model: The network; the server will know it as `<variant>_x<scale>`.
+        folder: For the results. What an earlier export left there stays if anything fails.
+        tile: Side of the pictures that `upscale_tile` takes, input pixels.
+        window: As for `Upscaler`.
+
+    Returns:
+        Largest difference to the network that was found, grey levels of 255.
+
+    Raises:
+        RuntimeError: The SavedModel gives other pictures than the network.
+    """
+    name = f"{model.variant}_x{model.scale}"
+    with replacing(folder / "saved_model" / "1") as temporary, messages_kept_back():
+        _write(Upscaler(model, window), temporary, tile)
+        write_warm_up(temporary, name, tile, BATCH_SIZES)
+        difference = verify(temporary, model, tile)
+    allowed = "".join(f"allowed_batch_sizes: {size}\n" for size in BATCH_SIZES)
+    for file, text in (
+        ("models.config", _MODELS.format(name=name)),
+        ("batching.config", _BATCHING + allowed),
+    ):
+        with replacing(folder / file) as temporary:
+            temporary.write_text(text)
+    return difference
+
+
+def _write(upscaler, path, tile):
+    archive = keras.export.ExportArchive()
+    archive.track(upscaler.network)
+    for signature, function, shape, dtype, argument in (
+        ("serving_default", upscaler.pixels, (None, None, None, 3), tf.float32, "image"),
+        ("upscale_tile", upscaler.pixels, (None, tile, tile, 3), tf.float32, "image"),
+        ("upscale_bytes", upscaler.files, (None,), tf.string, "image_bytes"),
+    ):
+        archive.add_endpoint(signature, function, [tf.TensorSpec(shape, dtype, argument)])
+    archive.write_out(path, verbose=False)
+
+
+def verify(path: Path, model: AWSRN, tile: int) -> float:
+    """Load a SavedModel, run every signature and every warm-up request, compare with the model.
+
+    Returns:
+        Largest difference of the float32 signatures to the network, grey levels.
+
+    Raises:
+        RuntimeError: It is more than 0.01, or a picture file differs by more than a level.
+    """
+    signatures = tf.saved_model.load(path).signatures
+    rng = np.random.default_rng(0)
+    differences = []
+    for signature, shape in (("serving_default", (2, 40, 52)), ("upscale_tile", (1, tile, tile))):
+        images = rng.integers(0, 256, (*shape, 3)).astype("float32")
+        expected = _pixels(model, images)
+        result = signatures[signature](image=tf.constant(images))["upscaled"].numpy()
+        difference = np.abs(result - np.clip(expected, 0, 255)).max()
+        _require(difference <= 0.01, signature, difference)
+        differences.append(float(difference))
+
+    picture = rng.integers(0, 256, (40, 52, 3), dtype=np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    files = tf.constant([content.getvalue()])
+    (result,) = signatures["upscale_bytes"](image_bytes=files)["upscaled_bytes"].numpy()
+    expected = _pixels(model, picture[None].astype("float32"))[0]
+    result = np.asarray(Image.open(io.BytesIO(result)))
+    difference = np.abs(result - np.rint(np.clip(expected, 0, 255))).max()
+    _require(difference <= 1, "upscale_bytes", difference)
+
+    for signature, arguments in read_warm_up(path):
+        signatures[signature](**{name: tf.constant(value) for name, value in arguments.items()})
+    return max(differences)
+
+
+def _pixels(model, images):
+    return keras.ops.convert_to_numpy(model(images))
+
+
+def _require(condition, signature, difference):
+    if not condition:
+        raise RuntimeError(
+            f"{signature} of the SavedModel differs from the network by {difference:.3g} grey "
+            "levels; nothing was published."
+        )

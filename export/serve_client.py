@@ -1,0 +1,138 @@
+"""Upscale picture files by a TensorFlow server that serves an export of to_saved_model.py.
+
+    python export/serve_client.py photo.jpg -o photo_x2.png --server http://localhost:8501
+
+Any PNG, JPEG, WebP, TIFF or BMP will do: it is turned upright by its EXIF, sent as PNG, and
+its EXIF and colour profile go into the result. Transparency is upscaled too, as a second
+picture; 16 bits are rounded to 8. A picture that cannot be upscaled is reported and the rest
+go on; the exit status is then 1.
+"""
+
+import argparse
+import dataclasses
+import io
+import math
+import sys
+
+import numpy as np
+from PIL import Image
+
+from awsrn_keras.command_line import run_command
+from awsrn_keras.errors import InputError
+from awsrn_keras.jobs import Job, plan
+from awsrn_keras.picture_output import losses, write_picture
+from awsrn_keras.pictures import read_picture, to_eight_bits
+from awsrn_keras.tiles import fill_transparent
+from export.servers import GrpcServer, RestServer, ServerError, connect
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = parse.add_argument
+    option(
+        "inputs", nargs="+", metavar="IN", help="picture files, folders (with all in them), globs"
+    )
+    option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="folder for the results, under the names of the inputs; for one file also a file",
+    )
+    option(
+        "--server",
+        default="http://localhost:8501",
+        metavar="URL",
+        help="http:// or https:// for REST, grpc:// for gRPC, which sends a quarter less and "
+        "needs tensorflow-serving-api (default %(default)s)",
+    )
+    option(
+        "--model",
+        default="awsrn_sd_x2",
+        metavar="NAME",
+        help="name in the server's models.config (default %(default)s)",
+    )
+    option(
+        "--timeout",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="to wait for each picture (default %(default)s)",
+    )
+    option("--overwrite", action="store_true", help="replace results that are there already")
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    if not options.timeout > 0:
+        raise InputError(f"--timeout {options.timeout:g}: give more than 0 seconds.")
+    jobs = plan(options.inputs, options.output)
+    server = connect(options.server, options.model, options.timeout)
+    failures = 0
+    for job in jobs:
+        try:
+            print(*upscale_file(job, server, options.overwrite), sep="\n", flush=True)
+        except ServerError:
+            raise
+        except (InputError, OSError) as error:
+            failures += 1
+            print(f"error: {job.source}: {error}", file=sys.stderr, flush=True)
+    return 1 if failures else 0
+
+
+def upscale_file(job: Job, server: RestServer | GrpcServer, overwrite: bool) -> list[str]:
+    """Upscale one file; lines to print about it.
+
+    Raises:
+        InputError: It cannot be read, the result exists, or the server refuses it.
+    """
+    if job.target.exists() and not overwrite:
+        raise InputError(f"{job.target} is there already; --overwrite replaces it.")
+    picture = read_picture(job.source)
+    pixels, alpha = to_eight_bits(picture.pixels), picture.alpha
+    if alpha is None:
+        (upscaled,) = upscale_pixels(server, [pixels])
+    else:
+        pixels = fill_transparent(pixels, alpha > 0)
+        upscaled, alpha = upscale_pixels(server, [pixels, to_eight_bits(alpha)])
+    notes = losses(picture, job.format)
+    if picture.pixels.dtype == np.uint16:
+        notes = [*(note for note in notes if "16 bits" not in note), "16 bits (rounded to 8)"]
+    picture = dataclasses.replace(picture, pixels=upscaled, alpha=alpha)
+    write_picture(picture, job.target, job.format)
+    (height, width), (new_height, new_width) = pixels.shape[:2], upscaled.shape[:2]
+    line = f"{job.source} -> {job.target}  {width}x{height} -> {new_width}x{new_height}"
+    return [line, *(f"  note: not kept: {note}" for note in notes)]
+
+
+def upscale_pixels(server: RestServer | GrpcServer, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """Send uint8 pictures, `(height, width[, 3])`, in one batch; they come back as they went."""
+    files = server.upscale([_png(picture) for picture in pictures])
+    if len(files) != len(pictures):
+        raise ServerError(f"The server gives {len(files)} pictures for {len(pictures)}.")
+    return [
+        _pixels(content, picture.ndim) for content, picture in zip(files, pictures, strict=True)
+    ]
+
+
+def _png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG", compress_level=1)
+    return content.getvalue()
+
+
+def _pixels(content, dimensions):
+    try:
+        pixels = read_picture(io.BytesIO(content), max_megapixels=math.inf).pixels
+    except InputError:
+        raise ServerError("The server's answer is no PNG file.") from None
+    if dimensions == 2:
+        return np.rint(pixels.mean(axis=2)).astype(np.uint8)
+    return pixels
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,81 @@
+"""Write a network as a SavedModel for TensorFlow Serving.
+
+    python export/to_saved_model.py awsrn_sd_x2
+
+writes exports/awsrn_sd_x2/saved_model/1/, models.config and batching.config in about a
+minute, after every signature was compared with the network:
+
+    serving_default   image float32 (N, H, W, 3), RGB 0..255 -> upscaled, clipped
+    upscale_bytes     image_bytes (N,), JPEG or PNG files of any sizes -> upscaled_bytes, PNG
+    upscale_tile      image float32 (N, TILE, TILE, 3) -> upscaled, for batching by the server
+
+docs/serving.md says how to start a server with them; export/serve_client.py is a client.
+"""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.errors import InputError
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    option = parse.add_argument
+    option(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default="awsrn_sd_x2",
+        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
+    )
+    option(
+        "--tile",
+        type=int,
+        default=256,
+        metavar="PIXELS",
+        help="side of the pictures that upscale_tile takes (default %(default)s)",
+    )
+    option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    if options.tile < 1:
+        raise InputError(f"--tile {options.tile}: give at least 1 pixel.")
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        raise InputError("The warm-up requests need: pip install tensorflow-serving-api")
+    print(start_backend(), flush=True)
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND={keras.backend.backend()}: a SavedModel can be written with "
+            "KERAS_BACKEND=tensorflow only."
+        )
+    from awsrn_keras.model import receptive_field
+    from awsrn_keras.pretrained import load_model
+    from export.saved_model import publish
+
+    model = load_model(options.model)
+    radius = receptive_field(model)
+    if options.tile <= 2 * radius:
+        print(
+            f"warning: --tile {options.tile} is at most twice the receptive field of {radius} "
+            "pixels: useless for tiles, as every pixel feels the border",
+            file=sys.stderr,
+        )
+    folder = options.output or Path("exports") / f"{model.variant}_x{model.scale}"
+    difference = publish(model, folder, options.tile)
+    print(
+        f"{folder / 'saved_model' / '1'}  differs from the network by {difference:.2g} grey levels"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

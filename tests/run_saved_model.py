@@ -1,0 +1,140 @@
+"""Run a SavedModel as TensorFlow Serving does: C++ loader and runtime, no Python of TensorFlow.
+
+Run as a script, it reads a pickled dictionary from stdin: `library` (path of
+libtensorflow_cc), `folder` (the SavedModel) and `requests`, each `(feeds, fetch)` with feeds
+`{tensor name: array or list of bytes}`. It writes a pickled dictionary to stdout: `answers`,
+each `(status code, message, array or list of bytes)`, `operations`, a serialised OpList, and
+`modules`, what Python had imported.
+"""
+
+import ctypes
+import pickle
+import sys
+
+import numpy as np
+
+_FLOAT, _STRING = 1, 7  # TF_DataType
+_STRING_BYTES = 24  # sizeof(TF_TString)
+_int, _int64, _size = ctypes.c_int, ctypes.c_int64, ctypes.c_size_t
+_pointer, _text = ctypes.c_void_p, ctypes.c_char_p
+_pointers, _texts = ctypes.POINTER(_pointer), ctypes.POINTER(_text)
+
+
+class Buffer(ctypes.Structure):
+    _fields_ = (("data", _pointer), ("length", _size), ("free", _pointer))
+
+
+class Output(ctypes.Structure):
+    _fields_ = (("operation", _pointer), ("index", _int))
+
+
+_outputs = ctypes.POINTER(Output)
+_load_types = (_pointer, _pointer, _text, _texts, _int, _pointer, _pointer, _pointer)
+_ends = (_outputs, _pointers, _int)  # where a run is fed or fetched
+_run_types = (_pointer, _pointer, *_ends, *_ends, _pointer, _int, _pointer, _pointer)
+
+# Result and arguments of each function that is called.
+_FUNCTIONS = {
+    "TF_NewStatus": (_pointer,),
+    "TF_GetCode": (_int, _pointer),
+    "TF_Message": (_text, _pointer),
+    "TF_NewSessionOptions": (_pointer,),
+    "TF_NewGraph": (_pointer,),
+    "TF_LoadSessionFromSavedModel": (_pointer, *_load_types),
+    "TF_GraphOperationByName": (_pointer, _pointer, _text),
+    "TF_SessionRun": (None, *_run_types),
+    "TF_AllocateTensor": (_pointer, _int, ctypes.POINTER(_int64), _int, _size),
+    "TF_DeleteTensor": (None, _pointer),
+    "TF_TensorType": (_int, _pointer),
+    "TF_NumDims": (_int, _pointer),
+    "TF_Dim": (_int64, _pointer, _int),
+    "TF_TensorData": (_pointer, _pointer),
+    "TF_TensorByteSize": (_size, _pointer),
+    "TF_StringInit": (None, _pointer),
+    "TF_StringCopy": (None, _pointer, _text, _size),
+    "TF_StringGetDataPointer": (_pointer, _pointer),
+    "TF_StringGetSize": (_size, _pointer),
+    "TF_GetAllOpList": (ctypes.POINTER(Buffer),),
+}
+
+
+def main():
+    task = pickle.load(sys.stdin.buffer)
+    tf = _load(task["library"])
+    listed = tf.TF_GetAllOpList().contents
+    operations = ctypes.string_at(listed.data, listed.length)
+    graph, status = tf.TF_NewGraph(), tf.TF_NewStatus()
+    tags = (_text * 1)(b"serve")
+    session = tf.TF_LoadSessionFromSavedModel(
+        tf.TF_NewSessionOptions(), None, task["folder"].encode(), tags, 1, graph, None, status
+    )
+    if tf.TF_GetCode(status):
+        raise RuntimeError(tf.TF_Message(status).decode())
+    answers = [_run(tf, session, graph, status, *request) for request in task["requests"]]
+    result = {"answers": answers, "operations": operations, "modules": sorted(sys.modules)}
+    pickle.dump(result, sys.stdout.buffer)
+
+
+def _load(path):
+    library = ctypes.CDLL(path)
+    for name, (result, *arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _run(tf, session, graph, status, feeds, fetch):
+    inputs = (Output * len(feeds))(*(_output(tf, graph, name) for name in feeds))
+    values = (_pointer * len(feeds))(*(_tensor(tf, value) for value in feeds.values()))
+    outputs, results = (Output * 1)(_output(tf, graph, fetch)), (_pointer * 1)()
+    tf.TF_SessionRun(
+        session, None, inputs, values, len(feeds), outputs, results, 1, None, 0, None, status
+    )
+    code = tf.TF_GetCode(status)
+    answer = (code, tf.TF_Message(status).decode(), None if code else _value(tf, results[0]))
+    for tensor in [*values, *results]:
+        if tensor:
+            tf.TF_DeleteTensor(tensor)
+    return answer
+
+
+def _output(tf, graph, name):
+    operation, index = name.split(":")
+    found = tf.TF_GraphOperationByName(graph, operation.encode())
+    if not found:
+        raise RuntimeError(f"no operation {operation}")
+    return Output(found, int(index))
+
+
+def _tensor(tf, value):
+    strings = isinstance(value, list)
+    value = value if strings else np.ascontiguousarray(value, "float32")
+    shape = (len(value),) if strings else value.shape
+    size = _STRING_BYTES * len(value) if strings else value.nbytes
+    dims = (_int64 * len(shape))(*shape)
+    tensor = tf.TF_AllocateTensor(_STRING if strings else _FLOAT, dims, len(shape), size)
+    data = tf.TF_TensorData(tensor)
+    if strings:
+        for i, content in enumerate(value):
+            tf.TF_StringInit(data + _STRING_BYTES * i)
+            tf.TF_StringCopy(data + _STRING_BYTES * i, content, len(content))
+    else:
+        ctypes.memmove(data, value.ctypes.data, size)
+    return tensor
+
+
+def _value(tf, tensor):
+    shape = [tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor))]
+    data = tf.TF_TensorData(tensor)
+    if tf.TF_TensorType(tensor) == _STRING:
+        places = [data + _STRING_BYTES * i for i in range(shape[0])]
+        return [
+            ctypes.string_at(tf.TF_StringGetDataPointer(place), tf.TF_StringGetSize(place))
+            for place in places
+        ]
+    content = ctypes.string_at(data, tf.TF_TensorByteSize(tensor))
+    return np.frombuffer(content, "float32").reshape(shape)
+
+
+if __name__ == "__main__":
+    main()

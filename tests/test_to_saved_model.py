@@ -18,6 +18,7 @@ def test_mistakes_are_one_line_and_leave_the_earlier_export(tmp_path, capfd):
     damaged = tmp_path / "damaged.keras"
     damaged.write_bytes(saved.read_bytes()[:5000])
     before = contents(tmp_path)
+    capfd.readouterr()  # what TensorFlow said when it was loaded
     for arguments, reason in (
         (["--tile", "0"], "--tile 0: give at least 1 pixel"),
         ([str(tmp_path / "none.keras")], "none.keras: no such model"),

@@ -27,7 +27,7 @@ def write_png(path, pixels: np.ndarray, exif: bytes, icc: bytes, dpi) -> None:
             chunk(b"pHYs", struct.pack(">IIB", *(round(side / 0.0254) for side in dpi), 1))
         if exif:
             chunk(b"eXIf", exif)
-        compressor = zlib.compressobj(6)
+        compressor = zlib.compressobj(6, strategy=zlib.Z_RLE)
         row_bytes = 2 * width * channels
         above = np.zeros((1, row_bytes), np.uint8)
         for band in _bands(pixels):

@@ -55,15 +55,18 @@ def upscale_with(
     tile: int | None = None,
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[np.ndarray, np.ndarray | None]:
+    new_canvas: Callable = np.empty,
+) -> tuple:
     """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
 
     Args:
         pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
         alpha: `(height, width)` of the same dtype, or None.
+        new_canvas: Called with shape and dtype; makes what the results are put in, block by
+            block, as in `canvas[rows, columns] = block`.
 
     Returns:
-        Pixels and alpha (None where there was none), `engine.scale` times as large.
+        Canvases of pixels and alpha (None where there was none), `engine.scale` times as large.
     """
     _check(pixels, tile)
     if self_ensemble:
@@ -80,7 +83,7 @@ def upscale_with(
     upscaled = []
     for layer in layers:
         shape = (height * engine.scale, width * engine.scale, *layer.shape[2:])
-        upscaled.append(np.empty(shape, layer.dtype))
+        upscaled.append(new_canvas(shape, layer.dtype))
         for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1]):
             done += 1
             if progress:
@@ -213,8 +216,8 @@ def _check(image, tile):
         raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
 
 
-def _upscale_layer(engine, layer, rows, columns, out) -> Iterator[None]:
-    """Fill `out` window by window; yields after each."""
+def _upscale_layer(engine, layer, rows, columns, canvas) -> Iterator[None]:
+    """Fill the canvas window by window; yields after each."""
     unit = 257 if layer.dtype == np.uint16 else 1
     for row in rows.spans:
         for column in columns.spans:
@@ -229,7 +232,8 @@ def _upscale_layer(engine, layer, rows, columns, out) -> Iterator[None]:
             block = upscaled[y.start - top : y.stop - top, x.start - left : x.stop - left]
             if layer.ndim == 2:
                 block = block.mean(axis=2)
-            out[y, x] = np.rint(np.clip(block * np.float32(unit), 0, 255 * unit))
+            block = np.rint(np.clip(block * np.float32(unit), 0, 255 * unit))
+            canvas[y, x] = block.astype(layer.dtype)
             yield
 
 

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="PIXELS",
         help="side of the tiles, input pixels; changes memory and time, never the result "
-        "(default: as large as fits in half a gigabyte)",
+        "(default: as large as fits in 400 MB)",
     )
     option(
         "--format",
@@ -157,7 +157,7 @@ def upscale_file(job: Job, engine, options: argparse.Namespace, progress) -> lis
     Raises:
         InputError: It cannot be read, or the result exists, or the format cannot hold it.
     """
-    from .picture_output import check_size, losses, write_picture
+    from .picture_output import canvas_for, check_size, losses, write_picture
     from .pictures import read_picture
     from .tiles import upscale_with
 
@@ -169,7 +169,13 @@ def upscale_file(job: Job, engine, options: argparse.Namespace, progress) -> lis
     size = (width * engine.scale, height * engine.scale)
     check_size(job.target, *size, job.format)
     pixels, alpha = upscale_with(
-        engine, picture.pixels, picture.alpha, options.tile, options.self_ensemble, progress
+        engine,
+        picture.pixels,
+        picture.alpha,
+        options.tile,
+        options.self_ensemble,
+        progress,
+        canvas_for(job.format, picture.pixels.dtype),
     )
     picture = dataclasses.replace(picture, pixels=pixels, alpha=alpha)
     write_picture(picture, job.target, job.format, options.quality)

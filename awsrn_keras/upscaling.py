@@ -12,8 +12,8 @@ from .pretrained import load_model
 from .tiles import Engine, fitting_pixels, upscale_with
 from .variants import VARIANTS
 
-# Beside some 700 MB for TensorFlow and a large photograph, this stays below 1.5 GB.
-WINDOW_BYTES = 512 * 2**20
+# With some 750 MB for TensorFlow, a 12-megapixel photograph stays below 1.5 GB.
+WINDOW_BYTES = 400 * 2**20
 
 
 class KerasEngine:
@@ -58,8 +58,8 @@ def upscale(
         model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
             made once: `KerasEngine(model)`.
         tile: Side in input pixels of what each window adds to the result; windows are larger
-            by `receptive_field` on every side. None chooses windows that need about half
-            a gigabyte, less where the machine has little to spare.
+            by `receptive_field` on every side. None chooses windows that need some 400
+            megabytes, less where the machine has little to spare.
         self_ensemble: Average over the eight flips and rotations: slightly better, eight
             times as slow.
         progress: Called with the windows done and their number after each.

@@ -11,7 +11,14 @@ from PIL import Image, ImageCms, ImageOps
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.exif import exif_orientation, upright_exif
-from awsrn_keras.picture_output import check_size, format_of, losses, write_picture
+from awsrn_keras.picture_output import (
+    PillowCanvas,
+    canvas_for,
+    check_size,
+    format_of,
+    losses,
+    write_picture,
+)
 from awsrn_keras.pictures import Picture, find_images, read_picture, read_rgb
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -295,6 +302,23 @@ def test_what_is_written_reads_back(tmp_path, format, grey, transparent):
     colours = again.pixels if again.pixels.ndim == 3 else np.dstack([again.pixels] * 3)
     visible = ALPHA > 0 if transparent else np.ones_like(ALPHA, bool)
     assert np.abs(colours - expected)[visible].max() <= (4 if format == "jpeg" else 1)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "bmp"])
+def test_a_canvas_filled_block_by_block_is_written_like_an_array(tmp_path, format):
+    canvases = []
+    for values in (smooth(), ALPHA):
+        canvas = canvas_for(format, values.dtype)(values.shape, values.dtype)
+        for rows in (slice(0, 4), slice(4, 11)):
+            for columns in (slice(0, 9), slice(9, 16)):
+                canvas[rows, columns] = values[rows, columns]
+        canvases.append(canvas)
+
+    write_picture(Picture(*canvases), tmp_path / "canvas", format, quality=100)
+    write_picture(Picture(smooth(), ALPHA), tmp_path / "array", format, quality=100)
+
+    assert isinstance(canvases[0], PillowCanvas)
+    assert (tmp_path / "canvas").read_bytes() == (tmp_path / "array").read_bytes()
 
 
 def test_losses_and_limits_of_formats():

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from awsrn_keras.data import PairBank, crop_dataset, load_pairs
-from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
@@ -16,6 +15,7 @@ from awsrn_keras.scoring import bicubic, mean_score, score
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
 from .run_folder import Progress, RunFolder
+from .warm_start import copy_weights
 
 WARM_UP_STEPS = 200
 
@@ -103,20 +103,6 @@ def learning_rate_schedule(config: Config, total_steps: int):
         warmup_target=config.learning_rate if warm_up else None,
         warmup_steps=warm_up,
     )
-
-
-def copy_weights(source: AWSRN, target: AWSRN) -> None:
-    """Copy all weights, or all but tail and skip where only the scales differ.
-
-    Raises:
-        InputError: The networks are of different variants.
-    """
-    if source.variant != target.variant:
-        raise InputError(f"--init holds {source.variant}, not {target.variant}: choose another.")
-    for layer in target.layers:
-        old = source.get_layer(layer.name).get_weights() if layer.weights else []
-        if [w.shape for w in old] == [w.shape for w in layer.weights]:
-            layer.set_weights(old)
 
 
 def use_determinism() -> None:

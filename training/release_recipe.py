@@ -1,0 +1,97 @@
+"""What a release training is made of: the options of `train_release.py` that decide its weights."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.variants import check_variant_and_scale
+
+from .config import option
+
+PRECISIONS = ("mixed_bfloat16", "float32")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One release training. The defaults are those that trained the package's presets.
+
+    Attributes:
+        variant, scale: The network.
+        minutes: Length by the clock, from the first step on.
+        steps: Length in steps instead, for a run that can be repeated to the last digit.
+        batch_size: Patches per step.
+        patch_size: Side of a low-resolution patch, pixels.
+        learning_rate: Of Adam, at its highest; it falls as a cosine to `final_rate`.
+        final_rate: Learning rate of the last step.
+        warm_up: Steps in which the rate rises from 0.
+        ema: Momentum of the average of the weights, which is the result.
+        precision: Keras dtype policy.
+        chunk: Steps per call of the compiled program.
+        init: MODEL whose weights to start from; of another scale: its body.
+        seed: Of weights, crops and flips.
+    """
+
+    variant: str = "awsrn_sd"
+    scale: int = 2
+    minutes: float = 10
+    steps: int | None = None
+    batch_size: int = 32
+    patch_size: int = 48
+    learning_rate: float = 1e-3
+    final_rate: float = 1e-6
+    warm_up: int = 500
+    ema: float = 0.999
+    precision: str = "mixed_bfloat16"
+    chunk: int = 300
+    init: str | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        """Raise an `InputError` that names the first value out of range."""
+        try:
+            check_variant_and_scale(self.variant, self.scale)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        for name in ("steps", "batch_size", "patch_size", "warm_up", "chunk"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{option(name)} must be at least 1, got {value}.")
+        for name in ("learning_rate", "final_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{option(name)} must be in (0, 1], got {getattr(self, name)}.")
+        if not 0 < self.minutes < math.inf:
+            raise InputError(f"--minutes must be above 0, got {self.minutes}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"--precision must be one of {', '.join(PRECISIONS)}.")
+
+    @property
+    def total_steps(self) -> int | None:
+        """`steps` rounded up to whole chunks, or None where the clock decides."""
+        return None if self.steps is None else -(-self.steps // self.chunk) * self.chunk
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    def in_words(self) -> str:
+        """For a preset's card."""
+        start = f"; started from {self.init}" if self.init else ""
+        return (
+            f"L1 in RGB; batch {self.batch_size}, LR patches {self.patch_size}x{self.patch_size}; "
+            f"Adam {self.learning_rate:g}, cosine to {self.final_rate:g}; {self.precision}; "
+            f"average of the weights, momentum {self.ema:g}{start}"
+        )
+
+    def check_same(self, given: dict) -> None:
+        """Raise an `InputError` if an option given now is not the one of this training."""
+        for name, value in given.items():
+            stored = getattr(self, name)
+            if value != stored:
+                raise InputError(
+                    f"This training was started with {option(name)} {stored}, not {value}: "
+                    "leave the option out, or give another --output."
+                )
+
+
+RECIPE_OPTIONS = tuple(field.name for field in fields(Recipe))

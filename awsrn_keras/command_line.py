@@ -38,10 +38,20 @@ def start_backend() -> str:
     """Import Keras and its backend without their chatter; one line that says where they compute.
 
     E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0".
-    """
-    with messages_kept_back():
-        import keras
 
+    Raises:
+        InputError: Keras or its backend is not installed.
+    """
+    from .errors import InputError
+
+    with messages_kept_back():
+        try:
+            import keras
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"Keras cannot start, {error.name} is not installed: "
+                "pip install 'awsrn-keras[tensorflow]'."
+            ) from None
         backend = keras.backend.backend()
         version = importlib.import_module(backend).__version__
         devices = keras.distribution.list_devices()

@@ -3,10 +3,10 @@
     python benchmarks/upscale.py --megapixels 12 48
 
 upscales an enlarged photograph, from a JPEG file into a JPEG file, in a process of its own,
-and prints its peak resident memory and wall time. "bare" is the time of the network alone for as many
-pixels, in windows of 512x512 without margins; "ratio" is that of the whole command, less its
-start-up (the time for a picture of 64x64), to it. On an idle machine: about ten minutes on
-two processor cores.
+and prints its peak resident memory and wall time. "bare" is the time of the network alone
+for as many pixels, in windows of 512x512 without margins; "ratio" is that of the whole
+command, less its start-up (the time for a picture of 64x64), to it. On an idle machine:
+about ten minutes on two processor cores.
 """
 
 import argparse

@@ -174,6 +174,16 @@ def test_a_mistake_is_one_line_and_changes_nothing(picture, tmp_path, arguments,
     assert picture.read_bytes() == before
 
 
+def test_a_missing_backend_is_a_mistake_too(picture, tmp_path):
+    command = [sys.executable, "-c", NO_KERAS, "upscale", picture, "-o", tmp_path / "out"]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: Keras cannot start, keras is not installed: "
+        "pip install 'awsrn-keras[tensorflow]'.\n"
+    )
+
+
 def test_too_large_is_refused_before_decoding(picture, tmp_path):
     result = upscale(picture, "-o", tmp_path / "out", "--max-megapixels", 0.001)
     assert result.returncode == 1

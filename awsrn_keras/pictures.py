@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from .errors import InputError
+from .errors import InputError, damaged_file
 from .exif import exif_of, exif_orientation, upright_exif
-from .sixteen_bit import join_bytes, low_byte_tiles
+from .sixteen_bit import join_bytes, low_byte_tiles, sixteen_bit_grey, with_colour_key
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_MEGAPIXELS = 100
@@ -101,7 +101,7 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
     except MemoryError:
         raise InputError(f"{path}: not enough memory to read it.") from None
     except Exception as error:  # a decoder fed a damaged file may raise anything
-        raise InputError(f"{path}: damaged or unsupported picture ({error}).") from error
+        raise damaged_file(path, "a supported picture", error) from error
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
@@ -182,9 +182,9 @@ def _arrays(path, image, files):
         low.tile = low_tiles
         _load(low)
         pixels = join_bytes(image, low, grey_alpha)
-        pixels, alpha = _with_key(image, *_split(pixels))
+        pixels, alpha = with_colour_key(image, *_split(pixels))
     elif image.mode.startswith("I"):
-        pixels, alpha = _with_key(image, _sixteen_bit_grey(image), None)
+        pixels, alpha = with_colour_key(image, sixteen_bit_grey(image), None)
     else:
         image, icc = _plain_mode(image, icc)
         pixels, alpha = _split(np.array(image))
@@ -213,23 +213,6 @@ def _cmyk_to_srgb(image, icc):
             image = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
             return image, srgb.tobytes()
     return image.convert("RGB"), b""
-
-
-def _sixteen_bit_grey(image):
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("32-bit pixels; save it with 8 or 16 bits")
-    return values.astype(np.uint16)
-
-
-def _with_key(image, pixels, alpha):
-    """Add the alpha of a 16-bit PNG that names one colour as transparent."""
-    key = image.info.get("transparency")
-    if key is None or alpha is not None:
-        return pixels, alpha
-    match = pixels == np.array(key)
-    match = match.all(axis=2) if match.ndim == 3 else match
-    return pixels, np.where(match, 0, 65535).astype(np.uint16)
 
 
 def _split(values):

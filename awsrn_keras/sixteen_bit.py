@@ -47,3 +47,21 @@ def join_bytes(image: Image.Image, low: Image.Image, grey_alpha: bool) -> np.nda
     values <<= 8
     values |= np.asarray(low)
     return values
+
+
+def sixteen_bit_grey(image: Image.Image) -> np.ndarray:
+    """Values of an image in one of Pillow's integer modes as uint16 `(height, width)`."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("32-bit pixels; save it with 8 or 16 bits")
+    return values.astype(np.uint16)
+
+
+def with_colour_key(image: Image.Image, pixels: np.ndarray, alpha: np.ndarray | None) -> tuple:
+    """Add the alpha of a 16-bit PNG that names one colour as transparent."""
+    key = image.info.get("transparency")
+    if key is None or alpha is not None:
+        return pixels, alpha
+    match = pixels == np.array(key)
+    match = match.all(axis=2) if match.ndim == 3 else match
+    return pixels, np.where(match, 0, 65535).astype(np.uint16)

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -13,6 +12,7 @@ from awsrn_keras.fusion import fuse
 from awsrn_keras.model import AWSRN
 
 from . import CALIBRATED
+from .equalisation import fuse_for_int8
 
 
 def pixel_graph(
@@ -20,31 +20,20 @@ def pixel_graph(
 ) -> keras.Model:
     """The fused network, clipped to 0..255, in the form that suits the precision.
 
-    int8 sums tail and skip in one convolution, so that they meet in its 32-bit accumulator
-    and not after each was rounded to 8 bits. int16x8 has no kernel for DEPTH_TO_SPACE:
+    int8 has a form of its own, `fuse_for_int8`. int16x8 has no kernel for DEPTH_TO_SPACE:
     reshape and transpose, which move the same values, stand in for it.
 
     Args:
         size: Height and width of the input, or None where they are free (not for int16x8).
-        pictures: Calibration pictures; int8 needs them to give the image in the summing
-            convolution as many steps as the features beside it.
+        pictures: Calibration pictures, for int8.
     """
-    fused = fuse(model)
-    if precision == "int8":
-        fused = fuse(model, skip_scale=_feature_range(fused, pictures) / 255)
+    fused = fuse_for_int8(model, pictures) if precision == "int8" else fuse(model)
     pixels = ops.minimum(ops.relu(fused.operations[-1].input), 255.0)
     if precision == "int16x8":
         upscaled = shuffle_by_transpose(pixels, *size, model.scale)
     else:
         upscaled = ops.depth_to_space(pixels, model.scale, data_format="channels_last")
     return keras.Model(fused.input, upscaled, name=f"{model.name}_{precision}")
-
-
-def _feature_range(fused, pictures):
-    """Largest minus smallest value of the features that the tail reads."""
-    features = keras.Model(fused.input, fused.get_layer("tail").input)
-    values = [ops.convert_to_numpy(features(picture)) for picture in pictures]
-    return float(max(map(np.max, values)) - min(map(np.min, values)))
 
 
 def shuffle_by_transpose(pixels, height, width, scale):

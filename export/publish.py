@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from awsrn_keras import presets
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import replacing
@@ -41,8 +43,16 @@ def publish(
     shape = (None, None) if dynamic else size
     graph = pixel_graph(model, shape, precision, pictures)
     content = convert(graph, shape, precision, pictures)
-    content = with_metadata(content, metadata(model, precision, shape, origin))
-    measured = verify(content, precision, fuse(model), pictures[0])
+    facts = metadata(model, precision, shape, origin)
+    return put_in_place(content, facts, path, model, pictures[0])
+
+
+def put_in_place(
+    content: bytes, facts: dict, path: Path, model: AWSRN, picture: np.ndarray
+) -> dict:
+    """Give a converted network its metadata, verify it with `picture`, write it to `path`."""
+    content = with_metadata(content, facts)
+    measured = verify(content, facts["precision"], fuse(model), picture)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return {"bytes": len(content), **measured}

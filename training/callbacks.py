@@ -70,7 +70,7 @@ class SaveRun(keras.callbacks.Callback):
         state = self.progress
         row = {
             "epoch": epoch + 1,
-            "steps": int(self.model.optimizer.iterations.numpy()),
+            "steps": (epoch + 1) * self.params["steps"],
             "seconds": round(time.perf_counter() - self.started, 1),
             "loss": float(logs["loss"]),
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
@@ -108,9 +108,8 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
-            step = self.model.optimizer.iterations.numpy()
             raise InputError(
-                f"the loss became {logs['loss']} at step {step}: lower --learning-rate or use "
+                f"the loss became {logs['loss']} at step {batch + 1} of the epoch: lower --learning-rate or use "
                 "--precision float32; the last saved state is kept."
             )
 
@@ -124,33 +123,36 @@ class ProgressLine(keras.callbacks.Callback):
         self.moving = sys.stdout.isatty()
 
     def on_train_begin(self, logs=None):
-        self.first_step = self._step()
         self.began = time.perf_counter()
+        self.first_step = None  # known at the first epoch, which a resumed run does not start at 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_start = epoch * self.params["steps"]
+        if self.first_step is None:
+            self.first_step = self.epoch_start
 
     def on_train_batch_end(self, batch, logs=None):
+        # Not the optimizer's count: in float16 it leaves out steps whose gradients overflow.
+        self.step = self.epoch_start + batch + 1
         if self.moving:
-            line = f"step {self._step()}/{self.total_steps}  loss {logs['loss']:.3f}"
+            line = f"step {self.step}/{self.total_steps}  loss {logs['loss']:.3f}"
             print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
         print("\r" if self.moving else "", end="")
         print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  step {self._step()}/{self.total_steps}"
+            f"epoch {epoch + 1}/{self.params['epochs']}  step {self.step}/{self.total_steps}"
             f"  loss {logs['loss']:.3f}{self._psnr(logs)}  val {logs['val_psnr']:.2f} dB"
             f"  {self._left()} left",
             flush=True,
         )
 
-    def _step(self):
-        return int(self.model.optimizer.iterations.numpy())
-
     def _psnr(self, logs):
         return f"  psnr {logs['psnr']:.2f} dB"
 
     def _left(self):
-        done = self._step()
-        per_step = (time.perf_counter() - self.began) / max(1, done - self.first_step)
-        seconds = round(per_step * (self.total_steps - done))
+        per_step = (time.perf_counter() - self.began) / (self.step - self.first_step)
+        seconds = round(per_step * (self.total_steps - self.step))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 

@@ -109,8 +109,8 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
             raise InputError(
-                f"the loss became {logs['loss']} at step {batch + 1} of the epoch: lower --learning-rate or use "
-                "--precision float32; the last saved state is kept."
+                f"the loss became {logs['loss']} at step {batch + 1} of the epoch: lower "
+                "--learning-rate or use --precision float32; the last saved state is kept."
             )
 
 

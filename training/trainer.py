@@ -81,6 +81,7 @@ def compiled_model(config: Config, total_steps: int) -> AWSRN:
     model.compile(
         optimizer, loss="mae", metrics=[psnr], jit_compile=False if on_cpu and graph else "auto"
     )
+    model.optimizer.build(model.trainable_variables)  # else a saved state is not loaded into it
     return model
 
 

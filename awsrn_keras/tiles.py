@@ -13,6 +13,8 @@ import numpy as np
 
 from .errors import InputError
 
+WIDEST = 560  # pixels of a window
+
 
 class Engine(Protocol):
     """A network that upscales one window.
@@ -45,7 +47,7 @@ class Windows(NamedTuple):
     """How an axis is cut: all windows have the same size."""
 
     size: int
-    spans: list[Span]
+    spans: tuple[Span, ...]
 
 
 def upscale_with(
@@ -72,10 +74,9 @@ def upscale_with(
     if self_ensemble:
         engine = _SelfEnsemble(engine)
     height, width = pixels.shape[:2]
-    if tile is None:
-        rows, columns = cut_by_size(height, width, engine.margin, engine.window_pixels)
-    else:
-        rows, columns = (cut_axis(side, tile, engine.margin) for side in (height, width))
+    rows, columns = cut(
+        height, width, engine.margin, engine.window_pixels, tile, turned=self_ensemble
+    )
     layers = [pixels] if alpha is None else [fill_transparent(pixels, alpha > 0), alpha]
 
     total = len(rows.spans) * len(columns.spans) * len(layers)
@@ -100,39 +101,48 @@ def cut_axis(length: int, tile: int, margin: int) -> Windows:
     """
     inner = length - 2 * margin
     if inner <= tile:
-        return Windows(length, [Span(0, 0, length)])
+        return Windows(length, (Span(0, 0, length),))
     step = math.ceil(inner / math.ceil(inner / tile))  # windows as equal as can be
     count = math.ceil(inner / step)
     size = step + 2 * margin
-    spans = [
+    spans = tuple(
         Span(
             start=min(i * step, length - size),
             begin=i * step + margin if i > 0 else 0,
             end=(i + 1) * step + margin if i < count - 1 else length,
         )
         for i in range(count)
-    ]
+    )
     return Windows(size, spans)
 
 
-def cut_by_size(height: int, width: int, margin: int, pixels: int) -> tuple[Windows, Windows]:
-    """Windows along height and width, none larger than `pixels`, with the least overlap.
+def cut(
+    height: int,
+    width: int,
+    margin: int,
+    window_pixels: int,
+    tile: int | None = None,
+    turned: bool = False,
+) -> tuple[Windows, Windows]:
+    """Windows along height and width.
 
-    `pixels` counts as at least `(4 * margin)**2`: smaller windows are nearly all margin.
+    Convolution libraries choose the order of their sums by the width of what they are given,
+    and another order may round a pixel otherwise. So the width of the windows follows from
+    that of the picture alone, and only their height from `tile` or from memory.
+
+    Args:
+        margin: Of the engine.
+        window_pixels: Of the engine; a window has no more unless it gets too flat.
+        tile: Rows that each window adds to the result; None goes by `window_pixels`.
+        turned: The engine also turns windows on their side, so that heights become widths:
+            they too follow from the picture alone then.
     """
-    pixels = max(pixels, (4 * margin) ** 2)
-    best, least_work = None, math.inf
-    for count in range(1, height + 1):
-        rows = cut_axis(height, max(1, math.ceil((height - 2 * margin) / count)), margin)
-        tile_width = pixels // rows.size - 2 * margin
-        if tile_width >= 1:
-            columns = cut_axis(width, tile_width, margin)
-            work = rows.size * len(rows.spans) * columns.size * len(columns.spans)
-            if work < least_work:
-                best, least_work = (rows, columns), work
-        if rows.size < math.sqrt(pixels) / 2:  # flatter windows only overlap more
-            break
-    return best
+    columns = cut_axis(width, WIDEST - 2 * margin, margin)
+    if turned:
+        tile = WIDEST - 2 * margin
+    elif tile is None:
+        tile = max(window_pixels // columns.size - 2 * margin, margin, 1)
+    return cut_axis(height, tile, margin), columns
 
 
 def fitting_pixels(pixel_bytes: int, budget: int) -> int:

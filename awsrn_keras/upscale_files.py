@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tile",
         type=int,
         metavar="PIXELS",
-        help="side of the tiles, input pixels; changes memory and time, never the result "
-        "(default: as large as fits in 400 MB)",
+        help="rows of input pixels in a tile; changes memory and time, never the result "
+        "(default: as many as fit in half a gigabyte)",
     )
     option(
         "--format",

@@ -13,7 +13,7 @@ from .tiles import Engine, fitting_pixels, upscale_with
 from .variants import VARIANTS
 
 # With some 750 MB for TensorFlow, a 12-megapixel photograph stays below 1.5 GB.
-WINDOW_BYTES = 400 * 2**20
+WINDOW_BYTES = 480 * 2**20
 
 
 class KerasEngine:
@@ -59,9 +59,10 @@ def upscale(
             pixels are replaced by those around, so that none bleeds into visible edges.
         model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
             made once: `KerasEngine(model)`.
-        tile: Side in input pixels of what each window adds to the result; windows are larger
-            by `receptive_field` on every side. None chooses windows that need some 400
-            megabytes, less where the machine has little to spare.
+        tile: Rows of input pixels that each window adds to the result; windows are larger by
+            `receptive_field` on every side and up to 560 pixels wide. None chooses windows
+            that need about half a gigabyte, less where the machine has little to spare. With
+            `self_ensemble` it is not used.
         self_ensemble: Average over the eight flips and rotations: slightly better, eight
             times as slow.
         progress: Called with the windows done and their number after each.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.tiles import cut_axis, cut_by_size, fill_transparent, upscale_with
+from awsrn_keras.tiles import cut, cut_axis, fill_transparent, upscale_with
 
 
 class BoxSum:
@@ -52,23 +52,26 @@ def test_spans_cover_an_axis_once_with_their_margins(margin):
 
 
 @pytest.mark.parametrize(
-    ("height", "width"), [(3000, 4000), (8000, 6000), (200, 30000), (1, 900000), (30, 40), (1, 1)]
+    ("height", "width"), [(3000, 4000), (8000, 6000), (200, 30000), (1, 9000), (30, 40), (1, 1)]
 )
 @pytest.mark.parametrize("margin", [14, 22, 41])
 def test_windows_fit_in_memory_and_overlap_little(height, width, margin):
-    rows, columns = cut_by_size(height, width, margin, 360_000)
+    rows, columns = cut(height, width, margin, window_pixels=300_000)
 
-    assert rows.size * columns.size <= 360_000
+    assert rows.size * columns.size <= 300_000
     assert rows.size <= height
-    assert columns.size <= width
+    assert columns.size <= min(width, 560)
     work = rows.size * len(rows.spans) * columns.size * len(columns.spans)
     assert work <= (1.2 if margin < 41 else 1.4) * height * width
 
 
-def test_windows_are_large_enough_for_their_margins_whatever_the_memory():
-    rows, columns = cut_by_size(500, 700, 20, pixels=1)
-    assert rows.size * columns.size <= 80**2
-    assert min(rows.size, columns.size) > 40
+def test_the_width_of_windows_depends_on_the_picture_alone():
+    widths = {cut(900, 1300, 20, pixels, tile)[1] for pixels in (1, 10**6) for tile in (None, 9)}
+    assert len(widths) == 1
+    turned = {cut(900, 1300, 20, 1, tile, turned=True) for tile in (None, 9, 400)}
+    assert len(turned) == 1
+    rows, _ = cut(900, 1300, 20, window_pixels=1)
+    assert rows.size == 60  # however little memory there is, not all of it margin
 
 
 @pytest.mark.parametrize(("height", "width"), [(37, 23), (1, 50), (50, 1), (1, 1), (4, 64)])
@@ -82,6 +85,17 @@ def test_tiles_change_nothing_and_share_one_window_shape(height, width, tile):
     np.testing.assert_array_equal(tiled, upscaled(BoxSum(), image, tile=1000))
     assert tiled.shape == (2 * height, 2 * width, 3)
     assert len(engine.shapes) == 1
+
+
+def test_wide_pictures_are_cut_across_too():
+    image = noise(30, 1201, 3)
+    engine = BoxSum()
+
+    tiled = upscaled(engine, image, tile=11)
+
+    expected = np.rint(BoxSum()(image.astype("float32")).clip(0, 255))
+    np.testing.assert_array_equal(tiled, expected)
+    assert {shape[1] for shape in engine.shapes} == {403}  # three windows of the same width
 
 
 def test_a_margin_too_small_would_show():

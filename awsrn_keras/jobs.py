@@ -23,8 +23,7 @@ def plan(inputs: list[str], output: str, format: str | None = None) -> list[Job]
         InputError: An input is missing or a folder without pictures; a result would replace
             an input or another result; the format of a result is unknown.
     """
-    from .picture_output import SUFFIXES, format_of
-    from .pictures import IMAGE_SUFFIXES
+    from .pictures import IMAGE_SUFFIXES, SUFFIXES, format_of
 
     out = Path(output)
     if Path(inputs[0]).is_file() and len(inputs) == 1 and out.suffix and not out.is_dir():

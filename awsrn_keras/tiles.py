@@ -14,6 +14,7 @@ import numpy as np
 from .errors import InputError
 
 WIDEST = 560  # pixels of a window
+_LANES = 8  # convolutions are about 5 % faster on sides that are multiples of this
 
 
 class Engine(Protocol):
@@ -103,6 +104,7 @@ def cut_axis(length: int, tile: int, margin: int) -> Windows:
     if inner <= tile:
         return Windows(length, (Span(0, 0, length),))
     step = math.ceil(inner / math.ceil(inner / tile))  # windows as equal as can be
+    step = min(tile, math.ceil((step + 2 * margin) / _LANES) * _LANES - 2 * margin)
     count = math.ceil(inner / step)
     size = step + 2 * margin
     spans = tuple(

@@ -157,8 +157,7 @@ def upscale_file(job: Job, engine, options: argparse.Namespace, progress) -> lis
     Raises:
         InputError: It cannot be read, or the result exists, or the format cannot hold it.
     """
-    from .picture_output import canvas_for, check_size, losses, write_picture
-    from .pictures import read_picture
+    from .pictures import canvas_for, check_size, losses, read_picture, write_picture
     from .tiles import upscale_with
 
     if job.target.exists() and not options.overwrite:

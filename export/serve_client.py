@@ -20,8 +20,7 @@ from PIL import Image
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.jobs import Job, plan
-from awsrn_keras.picture_output import losses, write_picture
-from awsrn_keras.pictures import read_picture, to_eight_bits
+from awsrn_keras.pictures import losses, read_picture, to_eight_bits, write_picture
 from awsrn_keras.tiles import fill_transparent
 from export.servers import GrpcServer, RestServer, ServerError, connect
 

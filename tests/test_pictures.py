@@ -10,16 +10,19 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.exif import exif_orientation, upright_exif
-from awsrn_keras.picture_output import (
-    PillowCanvas,
+from awsrn_keras.pictures import (
+    Picture,
     canvas_for,
     check_size,
+    find_images,
     format_of,
     losses,
+    read_picture,
+    read_rgb,
     write_picture,
 )
-from awsrn_keras.pictures import Picture, find_images, read_picture, read_rgb
+from awsrn_keras.pictures.exif import exif_orientation, upright_exif
+from awsrn_keras.pictures.writing import PillowCanvas
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..errors import InputError
+from ..files import replacing
 from . import encoders
-from .errors import InputError
 from .exif import descriptive_tags, upright_exif
-from .files import replacing
-from .pictures import Picture, to_eight_bits
+from .reading import Picture, to_eight_bits
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
 _LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from .errors import InputError, damaged_file
+from ..errors import InputError, damaged_file
 from .exif import exif_of, exif_orientation, upright_exif
 from .sixteen_bit import join_bytes, low_byte_tiles, sixteen_bit_grey, with_colour_key
 
@@ -63,7 +63,8 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder.")
+        found = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {found}.")
     found = sorted(
         p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
     )

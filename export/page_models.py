@@ -1,0 +1,73 @@
+"""The models of the browser page: files of one fixed size, and what the page is told of each."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from awsrn_keras.data import PairBank
+from awsrn_keras.files import replacing
+from awsrn_keras.model import AWSRN
+
+from .flatbuffer import read_metadata
+from .litert_js import VERSION
+from .publish import publish
+from .runtime import LiteRTModel
+
+_PROBES = 8
+
+
+def put_model(
+    model: AWSRN, folder: Path, precision: str, tile: int, bank: PairBank, origin: str
+) -> dict:
+    """Write `models/<name>_<precision>.tflite` below `folder`, verified by `publish`.
+
+    Args:
+        model: The network.
+        folder: Of the page.
+        precision: One of `export.PRECISIONS`.
+        tile: Height and width of the input, pixels.
+        bank: Photographs for calibration and for the check.
+        origin: Name of the preset.
+
+    Returns:
+        Its entry in models.json, read from the file's own metadata where it says it.
+    """
+    file = f"models/{origin}_{precision}.tflite"
+    publish(model, folder / file, precision, (tile, tile), bank, origin)
+    facts = read_metadata(folder / file)
+    return {
+        "file": file,
+        "bytes": (folder / file).stat().st_size,
+        "parameters": model.count_params(),
+        "tile": facts["size"][0],
+        "probe": probe(folder / file, tile),
+        **{key: facts[key] for key in ("variant", "scale", "precision", "receptive_field")},
+        "license": facts["license"],
+    }
+
+
+def probe(path: Path, tile: int) -> list:
+    """What the page compares its own result for `probe_picture` with.
+
+    Returns:
+        RGB values 0..255 of 8x8 pixels of LiteRT's result, spread evenly.
+    """
+    result = LiteRTModel(path)(probe_picture(tile))[0]
+    places = ((np.arange(_PROBES) + 0.5) * (len(result) / _PROBES)).astype(int)
+    return np.round(result[np.ix_(places, places)].astype(float), 2).tolist()
+
+
+def probe_picture(tile: int) -> np.ndarray:
+    """A picture `(1, tile, tile, 3)`, float32, that the page makes in the same way."""
+    y, x, channel = np.indices((tile, tile, 3))
+    return ((7 * x + 3 * y + (x * y >> 3) + 40 * channel) % 256)[None].astype("float32")
+
+
+def put_manifest(folder: Path, models: list[dict], bank: PairBank) -> None:
+    """Write models.json and the example that the page offers, a photograph of `bank`."""
+    Image.fromarray(bank.lr(0)).save(folder / "example.png")
+    manifest = {"litert_js": VERSION, "example": "example.png", "models": models}
+    with replacing(folder / "models.json") as temporary:
+        temporary.write_text(json.dumps(manifest) + "\n")

@@ -1,0 +1,77 @@
+/**
+ * The models that the page offers, and the form that chooses one.
+ */
+
+const PRECISIONS = {
+  float32: "32 bit, reference",
+  float16: "16 bit, full quality",
+  dynamic_range: "8-bit weights",
+  int8: "8 bit, a bit coarser",
+};
+
+/** What export/to_web.py wrote of itself and its models. */
+export async function loadManifest() {
+  const response = await fetch("models.json");
+  if (!response.ok) throw new Error(`models.json: ${response.status}`);
+  return response.json();
+}
+
+/** E.g. "awsrn_sd ×2, float16". */
+export function modelName({ variant, scale, precision }) {
+  return `${variant} ×${scale}, ${precision}`;
+}
+
+/** Three fields, scale, network and precision, that offer only what there is. */
+export class ModelForm {
+  /**
+   * @param {object[]} models Entries of models.json.
+   * @param {{scale: Element, variant: Element, precision: Element}} fields Empty selects.
+   * @param {() => void} onChange
+   */
+  constructor(models, fields, onChange) {
+    this.models = models;
+    this.fields = fields;
+    this.refresh();
+    for (const field of Object.values(fields)) {
+      field.addEventListener("change", () => {
+        this.refresh();
+        onChange();
+      });
+    }
+  }
+
+  /** The entry of models.json that is chosen. */
+  get model() {
+    return this.matching(["scale", "variant", "precision"])[0];
+  }
+
+  refresh() {
+    const label = {
+      scale: (model) => `×${model.scale}: ${model.scale} times as wide and high`,
+      variant: (model) => `${model.variant} (${Math.round(model.parameters / 1000)} k parameters)`,
+      precision: (model) => {
+        const size = (model.bytes / 1e6).toFixed(1);
+        return `${PRECISIONS[model.precision] ?? model.precision} (${size} MB)`;
+      },
+    };
+    const above = [];
+    for (const [key, field] of Object.entries(this.fields)) {
+      fill(field, this.matching(above), (model) => String(model[key]), label[key]);
+      above.push(key);
+    }
+  }
+
+  matching(keys) {
+    return this.models.filter((model) =>
+      keys.every((key) => String(model[key]) === this.fields[key].value),
+    );
+  }
+}
+
+/** Offer each value once, and keep what was chosen where it is still there. */
+function fill(select, models, value, label) {
+  const chosen = select.value;
+  const options = new Map(models.map((model) => [value(model), label(model)]));
+  select.replaceChildren(...[...options].map(([key, text]) => new Option(text, key)));
+  if (options.has(chosen)) select.value = chosen;
+}

@@ -1,0 +1,75 @@
+/**
+ * Colours under full transparency, which a network that mixes neighbours would bleed into edges.
+ */
+
+/** Whether any pixel of an RGBA picture is not opaque. */
+export function hasAlpha({ data }) {
+  for (let i = 3; i < data.length; i += 4) {
+    if (data[i] !== 255) return true;
+  }
+  return false;
+}
+
+/**
+ * Replace the colours of invisible pixels by those around, as `fill_transparent` of
+ * awsrn_keras/tiles.py does: each takes the mean of the visible ones in the smallest square
+ * block, of a power of two, that has any.
+ *
+ * @param {ImageData} picture RGBA, changed in place.
+ */
+export function fillTransparent({ data, width, height }) {
+  const colours = new Uint8Array(3 * width * height);
+  const visible = new Uint8Array(width * height);
+  for (let i = 0; i < visible.length; i++) {
+    visible[i] = data[4 * i + 3] > 0;
+    colours.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
+  }
+  fill({ colours, visible, width, height });
+  for (let i = 0; i < visible.length; i++) {
+    data.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
+  }
+}
+
+function fill(level) {
+  if (level.visible.every(Boolean) || !level.visible.some(Boolean)) return;
+  const coarse = halved(level);
+  fill(coarse);
+  for (let y = 0, i = 0; y < level.height; y++) {
+    for (let x = 0; x < level.width; x++, i++) {
+      if (level.visible[i]) continue;
+      const block = (y >> 1) * coarse.width + (x >> 1);
+      level.colours.set(coarse.colours.subarray(3 * block, 3 * block + 3), 3 * i);
+    }
+  }
+}
+
+/** Means of the visible colours over blocks of 2x2. */
+function halved(level) {
+  const width = Math.ceil(level.width / 2);
+  const height = Math.ceil(level.height / 2);
+  const colours = new Uint8Array(3 * width * height);
+  const visible = new Uint8Array(width * height);
+  for (let block = 0; block < visible.length; block++) {
+    const sums = [0, 0, 0];
+    let count = 0;
+    for (const i of pixelsOf(block, width, level)) {
+      if (!level.visible[i]) continue;
+      count++;
+      for (let c = 0; c < 3; c++) sums[c] += level.colours[3 * i + c];
+    }
+    visible[block] = count > 0;
+    for (let c = 0; c < 3; c++) {
+      colours[3 * block + c] = (sums[c] + (count >> 1)) / Math.max(count, 1);
+    }
+  }
+  return { colours, visible, width, height };
+}
+
+/** Indices of the pixels of `level` in a block; at odd borders fewer than four. */
+function pixelsOf(block, width, level) {
+  const x = 2 * (block % width);
+  const y = 2 * Math.floor(block / width);
+  const rows = y + 1 < level.height ? [y, y + 1] : [y];
+  const columns = x + 1 < level.width ? [x, x + 1] : [x];
+  return rows.flatMap((row) => columns.map((column) => row * level.width + column));
+}

@@ -50,8 +50,8 @@ def upscale(
 
     The result does not depend on `tile`: each window reads all pixels that its part of the
     result depends on, and the zero padding at the borders stays where it is without tiles.
-    What remains is float32 rounding, which may differ between window shapes: on some
-    processors about one value in 100,000 falls to the neighbouring level.
+    To the last bit it can only be so where the runtime adds up alike in windows of different
+    heights: TensorFlow on a processor does. Their width follows from the picture alone.
 
     Args:
         image: uint8 or uint16, RGB `(height, width, 3)`, grey `(height, width)` or RGB with

@@ -58,6 +58,8 @@ def test_find_images_is_recursive_sorted_and_ignores_case(tmp_path):
     assert found == ["a.jpeg", "b/1.webp", "b/deep/2.PNG", "c.Tif"]
     with pytest.raises(InputError, match="no such folder"):
         find_images(tmp_path / "missing")
+    with pytest.raises(InputError, match="is a file, not a folder"):
+        find_images(tmp_path / "a.jpeg")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no image in it"):
         find_images(tmp_path / "empty")

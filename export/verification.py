@@ -14,7 +14,7 @@ _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 _STAND_IN = {"RESHAPE", "TRANSPOSE"}  # int16x8: in place of DEPTH_TO_SPACE
 
 # Root mean square difference to the network in floating point, grey levels of 255.
-_LIMITS = {"float32": 1e-3, "float16": 0.1, "dynamic_range": 2.0, "int8": 3.0, "int16x8": 1.0}
+RMS_LIMITS = {"float32": 1e-3, "float16": 0.1, "dynamic_range": 2.0, "int8": 3.0, "int16x8": 1.0}
 
 
 def verify(model: bytes, precision: str, reference: keras.Model, picture: np.ndarray) -> dict:
@@ -40,10 +40,10 @@ def verify(model: bytes, precision: str, reference: keras.Model, picture: np.nda
         _check_pixel_format(graph)
     difference = LiteRTModel(model)(picture).astype("float32") - _clipped(reference, picture)
     rms = float(np.sqrt(np.mean(np.square(difference))))
-    if not rms <= _LIMITS[precision]:
+    if not rms <= RMS_LIMITS[precision]:
         raise InputError(
             f"{precision}: its picture differs by {rms:.3g} grey levels from the network's "
-            f"(at most {_LIMITS[precision]} is allowed): the weights do not suit this precision."
+            f"(at most {RMS_LIMITS[precision]} is allowed): the weights do not suit this precision."
         )
     return {
         "operators": graph.operator_names(),

@@ -46,3 +46,13 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports") / "awsrn_sd_x3"
     publish(model, folder, tile=32, window=24)
     return model, folder
+
+
+@pytest.fixture(scope="session")
+def exported_tflite(tmp_path_factory):
+    """Every precision of the default preset as .tflite, for a picture of 32x40."""
+    from export import to_tflite
+
+    folder = tmp_path_factory.mktemp("exported")
+    to_tflite.main(["--height", "32", "--width", "40", "-o", str(folder)])
+    return folder

@@ -23,11 +23,9 @@ LARGEST_RMS = {"float32": 1e-3, "float16": 0.1, "dynamic_range": 2, "int8": 3, "
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(exported_tflite):
     """Every precision of the default preset, for an input of 32x40."""
-    folder = tmp_path_factory.mktemp("exported")
-    main(["--height", str(HEIGHT), "--width", str(WIDTH), "-o", str(folder)])
-    return folder / "tflite"
+    return exported_tflite / "tflite"
 
 
 def photograph():

@@ -40,7 +40,6 @@ def put_model(
     return {
         "file": file,
         "bytes": (folder / file).stat().st_size,
-        "parameters": model.count_params(),
         "tile": facts["size"][0],
         "probe": probe(folder / file, tile),
         **{key: facts[key] for key in ("variant", "scale", "precision", "receptive_field")},

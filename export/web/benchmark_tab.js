@@ -4,17 +4,17 @@
 
 import { perform } from "./engine.js";
 import { deviceName, duration } from "./format.js";
+import { modelName } from "./models.js";
 
 const SECONDS = 3; // for each model
 const PHOTO = 12e6; // pixels
 
 const COLUMNS = {
-  Model: ({ model }) => `${model.variant} ×${model.scale}`,
-  Precision: ({ model }) => model.precision,
+  Model: ({ model }) => modelName(model),
   "Runs on": ({ accelerator, threads }) => deviceName(accelerator, threads),
   Tile: ({ model }) => `${model.tile} × ${model.tile}`,
   Median: ({ median }) => `${median.toFixed(1)} ms`,
-  "90 %": ({ slow }) => `${slow.toFixed(1)} ms`,
+  "90 % within": ({ slow }) => `${slow.toFixed(1)} ms`,
   "12 MP photo": ({ model, median }) => {
     const inner = model.tile - 2 * model.receptive_field;
     return duration((median * PHOTO) / inner ** 2);
@@ -88,7 +88,7 @@ export class BenchmarkTab {
 
   add(measured) {
     const cells = Object.entries(COLUMNS).map(([name, text]) => {
-      const known = !measured.failed || ["Model", "Precision", "Runs on", "Tile"].includes(name);
+      const known = !measured.failed || ["Model", "Runs on", "Tile"].includes(name);
       return known ? text(measured) : "–";
     });
     const row = this.ui.table.tBodies[0].insertRow();

@@ -28,6 +28,7 @@ export class Comparison {
     this.before.alt = name;
     this.after.width = this.after.height = 0;
     this.size = { width, height };
+    this.root.style.setProperty("--ratio", width / height);
     this.root.classList.remove("divided");
     this.resize();
   }
@@ -61,7 +62,11 @@ export class Comparison {
     const divided = this.root.classList.contains("divided");
     this.before.style.clipPath = divided ? `inset(0 ${stage.right - at}px 0 0)` : "none";
     this.after.style.clipPath = divided ? `inset(0 0 0 ${at - stage.left}px)` : "none";
+    const top = Math.max(stage.top, view.top);
+    const bottom = Math.min(stage.bottom, view.top + this.scroller.clientHeight);
     this.divider.style.left = `${at - view.left}px`;
+    this.divider.style.top = `${top - view.top}px`;
+    this.divider.style.height = `${bottom - top}px`;
     this.slider.setAttribute("aria-valuetext", `${this.slider.value} % original`);
     this.visible = { left, right };
   }

@@ -4,9 +4,9 @@
 
 const PRECISIONS = {
   float32: "32 bit, reference",
-  float16: "16 bit, full quality",
+  float16: "16 bit, precise",
   dynamic_range: "8-bit weights",
-  int8: "8 bit, a bit coarser",
+  int8: "8 bit, coarser",
 };
 
 /** What export/to_web.py wrote of itself and its models. */
@@ -47,12 +47,9 @@ export class ModelForm {
 
   refresh() {
     const label = {
-      scale: (model) => `×${model.scale}: ${model.scale} times as wide and high`,
-      variant: (model) => `${model.variant} (${Math.round(model.parameters / 1000)} k parameters)`,
-      precision: (model) => {
-        const size = (model.bytes / 1e6).toFixed(1);
-        return `${PRECISIONS[model.precision] ?? model.precision} (${size} MB)`;
-      },
+      scale: (model) => `×${model.scale}`,
+      variant: (model) => model.variant,
+      precision: (model) => PRECISIONS[model.precision] ?? model.precision,
     };
     const above = [];
     for (const [key, field] of Object.entries(this.fields)) {

@@ -155,7 +155,7 @@ export class UpscaleTab {
       Time: duration(milliseconds),
       Loading: duration(loading),
       Computed: deviceName(accelerator, threads),
-      Model: modelName(model),
+      Model: `${modelName(model)}, ${(model.bytes / 1e6).toFixed(1)} MB`,
     };
     const pair = ([term, text]) => {
       const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];

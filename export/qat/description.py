@@ -1,0 +1,95 @@
+"""A fused network as plain data, so that another library can rebuild it.
+
+tensorflow-model-optimization works on tf_keras models only, and one module should not mix
+two Keras versions: this one reads Keras 3, `export.qat.network` builds with tf_keras, and
+what passes between them is a list of `Node`.
+"""
+
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+from keras import ops
+
+_KINDS = {
+    "InputLayer": "input",
+    "Conv2D": "conv",
+    "ReLU": "relu",
+    "Add": "add",
+    "Concatenate": "concatenate",
+    "Subtract": "subtract",
+    "DepthToSpace": "depth_to_space",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the graph.
+
+    Attributes:
+        name: Unique.
+        kind: input, conv, relu, add, concatenate, subtract or depth_to_space.
+        inputs: Names of the nodes that it reads.
+        weights: Kernel and bias of a convolution, the constant of a subtraction.
+        block: Block size of depth_to_space.
+        range: Smallest and largest value that it gave on the calibration pictures, zero
+            included; nodes that meet in one concatenation share theirs.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    weights: tuple[np.ndarray, ...] = ()
+    block: int = 0
+    range: tuple[float, float] = (0.0, 0.0)
+
+
+def describe(fused: keras.Model, pictures=()) -> list[Node]:
+    """The operations of a model made by `fuse`, in order of execution.
+
+    Args:
+        fused: The model.
+        pictures: Float32 `(1, height, width, 3)` each, from which the ranges are taken.
+    """
+    nodes = [_node(operation) for operation in fused.operations]
+    return _with_shared_ranges(_with_ranges(nodes, fused, pictures))
+
+
+def _node(operation) -> Node:
+    kind = _KINDS[type(operation).__name__]
+    if kind == "input":
+        return Node(operation.name, kind, ())
+    weights, block = (), 0
+    if kind == "conv":
+        weights = tuple(map(ops.convert_to_numpy, (operation.kernel, operation.bias)))
+    elif kind == "subtract":
+        weights = (np.asarray(operation._inbound_nodes[0].arguments.args[1]),)
+    elif kind == "depth_to_space":
+        block = operation.block_size
+    sources = operation.input if isinstance(operation.input, list) else [operation.input]
+    return Node(operation.name, kind, tuple(map(_maker, sources)), weights, block)
+
+
+def _maker(tensor) -> str:
+    return tensor._keras_history.operation.name
+
+
+def _with_ranges(nodes, fused, pictures):
+    every_output = keras.Model(fused.input, [operation.output for operation in fused.operations])
+    lowest, highest = np.zeros(len(nodes)), np.zeros(len(nodes))
+    for picture in pictures:
+        values = [ops.convert_to_numpy(value) for value in every_output(picture)]
+        lowest = np.minimum(lowest, [value.min() for value in values])
+        highest = np.maximum(highest, [value.max() for value in values])
+    ranges = zip(lowest.tolist(), highest.tolist(), strict=True)
+    return [replace(node, range=limits) for node, limits in zip(nodes, ranges, strict=True)]
+
+
+def _with_shared_ranges(nodes):
+    ranges = {node.name: node.range for node in nodes}
+    groups = [{node.name, *node.inputs} for node in nodes if node.kind == "concatenate"]
+    for _ in groups:  # a node in two groups makes them one: pass the ranges on until they agree
+        for group in groups:
+            lowest, highest = zip(*(ranges[name] for name in group), strict=True)
+            ranges |= dict.fromkeys(group, (min(lowest), max(highest)))
+    return [replace(node, range=ranges[node.name]) for node in nodes]

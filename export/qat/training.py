@@ -1,0 +1,73 @@
+"""Train an 8-bit network to give the pictures of its floating-point teacher."""
+
+import warnings
+
+import tensorflow as tf
+import tf_keras as keras
+
+from awsrn_keras.command_line import messages_kept_back
+from awsrn_keras.data import PairBank, crop_dataset
+from awsrn_keras.progress import ProgressBar
+
+from .description import Node
+from .network import build
+
+
+def train(
+    nodes: list[Node],
+    bank: PairBank,
+    steps: int,
+    batch_size: int = 8,
+    patch_size: int = 32,
+    learning_rate: float = 3e-5,
+    seed: int = 0,
+) -> keras.Model:
+    """The rounded network of `nodes` after training.
+
+    Its target is what the same network gives in floating point, and the loss the mean
+    square error to that: then the few photographs at hand decide how to round and not what
+    to draw, and the loss is what PSNR will fall by.
+
+    Args:
+        nodes: Of `describe`, with ranges.
+        bank: Photographs.
+        steps: Batches, with a learning rate that rises shortly, then falls to zero along a cosine.
+        batch_size, patch_size: Patches in a batch, and their side in LR pixels.
+        learning_rate: Of Adam, at its highest.
+        seed: Decides the patches.
+    """
+    teacher, student = build(nodes), build(nodes, rounded=True)
+
+    def with_target(lr, hr):
+        return lr, tf.clip_by_value(teacher(lr), 0, 255)
+
+    batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target).prefetch(2)
+    warm_up = steps // 20  # Adam's first steps are as large in every weight, and too large here
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else learning_rate,
+        steps - warm_up,
+        warmup_target=learning_rate if warm_up else None,
+        warmup_steps=warm_up,
+    )
+    student.compile(keras.optimizers.Adam(schedule), loss="mse")
+    with ProgressBar() as bar:
+        bar.start("Training")
+        callback = keras.callbacks.LambdaCallback(
+            on_batch_end=lambda batch, logs: bar.update(batch + 1, steps)
+        )
+        student.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=[callback])
+    student(next(iter(batches))[0], training=True)  # ranges of the last step's kernels
+    return student
+
+
+def convert_trained(student: keras.Model, nodes: list[Node], size: tuple[int, int]) -> bytes:
+    """The trained network as a .tflite file for one picture of `size`, uint8 in and out."""
+    fixed = build(nodes, size, rounded=True)
+    fixed.set_weights(student.get_weights())
+    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    with messages_kept_back(), warnings.catch_warnings():
+        # The statistics are in the graph, as fake quantisation.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
+        return converter.convert()

@@ -56,3 +56,17 @@ def exported_tflite(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     to_tflite.main(["--height", "32", "--width", "40", "-o", str(folder)])
     return folder
+
+
+@pytest.fixture(scope="session")
+def gpu():
+    """A GPU as LiteRT sees it, or a driver in software; in CI there must be one."""
+    from tflite_files import SHIPPED
+
+    from export.gpu import PACKAGES, find_gpu
+
+    found = find_gpu(SHIPPED)
+    if found is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}")
+    return found

@@ -1,7 +1,6 @@
 """Exported files on a GPU: whole, with the same pixels, and what is said where they are not."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -15,23 +14,12 @@ from awsrn_keras.errors import InputError
 from export import PRECISIONS
 from export.calibration import calibration_pictures
 from export.exported import exported_files
-from export.gpu import PACKAGES, find_gpu
 from export.gpu_parity import main
 from export.parity import Difference, compare
 from export.publish import publish
 
 NETWORKS = [(name, scale) for name in ("awsrn_m", "awsrn_s", "awsrn_sd") for scale in (2, 3, 4)]
 NETWORKS += [("awsrn", scale) for scale in (2, 3, 4, 8)]
-
-
-@pytest.fixture(scope="module")
-def gpu():
-    """A GPU, or a driver in software; in CI there must be one."""
-    found = find_gpu(SHIPPED)
-    if found is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +82,17 @@ def test_a_file_that_is_not_delegated_whole_fails(gpu, exported_tflite, tmp_path
     assert "0 of 1 files pass" in said
 
 
-def test_a_file_with_other_weights_than_the_network_s_fails(gpu, tmp_path, capsys):
+def test_a_folder_of_files_is_compared_with_the_preset_that_they_name(gpu, tmp_path, capsys):
     write_file(tmp_path / "tflite/float16.tflite", (24, 20))
     assert main([str(tmp_path)]) == 0
-    assert "GPU - Keras        largest 0." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "float16: passes, whole on the GPU: yes\n" in said
+    assert "GPU - Keras        largest 0." in said
 
+
+@pytest.mark.slow
+def test_a_file_with_other_weights_than_the_network_s_fails(gpu, tmp_path, capsys):
+    write_file(tmp_path / "tflite/float16.tflite", (24, 20))
     model = AWSRN.from_preset("awsrn_sd_x2")
     model.get_layer("skip").trainable_variables[-1].assign_add([9.0] * 12)
     model.save(tmp_path / "other.keras")

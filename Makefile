@@ -1,4 +1,4 @@
-# make test   everything, in an environment of its own (.venv)
+# make test   everything, in an environment of its own (.venv); as root it installs SYSTEM first
 # make lint   ruff alone
 # make docs   the documentation as a website, in site/
 # make lock   requirements.lock anew from requirements.txt
@@ -6,14 +6,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Debian's names: the Vulkan loader, and a browser that brings SwiftShader, a GPU in software.
+SYSTEM = libvulkan1 chromium
 
-.PHONY: test lint docs lock clean
+.PHONY: test system lint docs lock clean
 
-test: $(VENV)/installed
+test: system $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -m "slow or not slow" --durations=15
 	KERAS_BACKEND=jax $(BIN)/pytest tests/test_layers.py tests/test_model.py
+
+system:
+	@if command -v chromium >/dev/null && /sbin/ldconfig -p | grep -q libvulkan.so.1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --no-install-recommends $(SYSTEM); \
+	else \
+		echo "The tests on a GPU and in a browser need: sudo apt-get install $(SYSTEM)"; \
+	fi
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

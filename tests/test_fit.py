@@ -129,7 +129,7 @@ def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs
 
 def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
     with contextlib.closing(RunFolder(tmp_path / "run")) as first:
-        first.start(Config())
+        first.start(Config(), "tensorflow", ["cpu:0"])
         error = refused(capsys, ["--run-dir", str(tmp_path / "run"), "--resume"])
     assert "another run" in error
 

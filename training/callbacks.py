@@ -13,6 +13,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.metrics import psnr_y
 
+from .interrupts import Interrupt
 from .plots import plot_curves
 from .run_folder import Progress, RunFolder
 
@@ -22,6 +23,9 @@ def averaged_weights(model: keras.Model):
     """Inside, `model` has its averaged weights (`--ema`); afterwards its own again."""
     own = [variable.numpy() for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    if keras.backend.backend() == "jax":  # else weights and averages are the same buffers,
+        for variable in model.trainable_variables:  # and predicting gives those of weights away
+            variable.assign(variable.numpy().copy())
     try:
         yield
     finally:
@@ -55,28 +59,58 @@ class ValidationPSNR(keras.callbacks.Callback):
 
 
 class SaveRun(keras.callbacks.Callback):
-    """After each epoch: state to resume from, best weights, metrics.csv and curves.png."""
+    """After each epoch: state to resume from, best weights, metrics.csv and curves.png.
 
-    def __init__(self, folder: RunFolder, progress: Progress, bicubic_psnr: float):
+    Told to stop, it saves the state after the step that is being taken.
+
+    Args:
+        folder: Where to save.
+        progress: Where the run stands; kept up to date.
+        bicubic_psnr: For comparison in curves.png, dB.
+        steps_per_epoch: Of a whole epoch; the first one after an interruption is shorter.
+        interrupt: Tells when to stop.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        progress: Progress,
+        bicubic_psnr: float,
+        steps_per_epoch: int,
+        interrupt: Interrupt,
+    ):
         super().__init__()
         self.folder = folder
         self.progress = progress
         self.bicubic_psnr = bicubic_psnr
+        self.steps_per_epoch = steps_per_epoch
+        self.interrupt = interrupt
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
+    def on_train_batch_end(self, batch, logs=None):
+        steps = batch + 1
+        if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
+            return  # in the second case the end of the epoch is next
+        self._count(steps, float(logs["loss"]))
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+        self.folder.save_state(self.model, self.progress)
+        self._stop()
+
     def on_epoch_end(self, epoch, logs=None):
         state = self.progress
+        self._count(self.params["steps"], float(logs["loss"]))
         row = {
             "epoch": epoch + 1,
-            "steps": (epoch + 1) * self.params["steps"],
-            "seconds": round(time.perf_counter() - self.started, 1),
-            "loss": float(logs["loss"]),
+            "steps": (epoch + 1) * self.steps_per_epoch,
+            "seconds": round(state.step_seconds, 1),
+            "loss": state.step_loss,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "val_psnr": logs["val_psnr"],
         }
-        state.epoch = epoch + 1
+        state.epoch, state.step, state.step_loss, state.step_seconds = epoch + 1, 0, 0.0, 0.0
         state.history.append(row)
         if row["val_psnr"] > state.best_psnr:
             state.best_psnr = row["val_psnr"]
@@ -85,6 +119,27 @@ class SaveRun(keras.callbacks.Callback):
         self.folder.save_state(self.model, state)
         self._write_metrics(state.history)
         plot_curves(state.history, self.bicubic_psnr, self.folder.curves_file)
+        self.model.stop_training = self.interrupt.signal is not None
+
+    def on_train_end(self, logs=None):
+        if self.interrupt.signal is not None:
+            self._stop()
+
+    def _stop(self):
+        done = self.progress.epoch * self.steps_per_epoch + self.progress.step
+        print(
+            f"\nstate saved after step {done}; go on by --resume --run-dir {self.folder.path}",
+            flush=True,
+        )
+        self.interrupt.obey()
+
+    def _count(self, steps, loss):
+        """Add steps of this call of `fit` and their mean loss to those before it."""
+        state = self.progress
+        total = state.step + steps
+        state.step_loss += (loss - state.step_loss) * steps / total
+        state.step_seconds += time.perf_counter() - self.started
+        state.step = total
 
     def _write_metrics(self, history):
         with (
@@ -104,32 +159,59 @@ def save_plain_weights(model: keras.Model, path) -> None:
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stops the run when the loss is no longer a number; the last saved state is kept."""
+    """Stops a run that is lost, before its state replaces the last good one.
+
+    It is lost when the loss is no number any more, or a weight is none, or the mean loss of
+    an epoch is ten times that of the best epoch before (in the first one: ten times 255).
+
+    Raises:
+        InputError: As above; the message says how to go on.
+    """
+
+    def __init__(self, folder: RunFolder, progress: Progress, learning_rate: float):
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.learning_rate = learning_rate
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
-            raise InputError(
-                f"the loss became {logs['loss']} at step {batch + 1} of the epoch: lower "
-                "--learning-rate or use --precision float32; the last saved state is kept."
-            )
+            self._stop(f"the loss became {float(logs['loss'])} at step {batch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        best = min([255.0, *(row["loss"] for row in self.progress.history)])
+        if logs["loss"] > 10 * best:
+            self._stop(f"the loss rose to {logs['loss']:.4g}, more than ten times {best:.4g},")
+        for variable in self.model.variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                self._stop(f"{variable.path} became NaN or infinite")
+
+    def _stop(self, what):
+        start = f"--init {self.folder.path} " if self.progress.history else ""
+        raise InputError(
+            f"{what} in epoch {self.progress.epoch + 1}; the last saved state is kept. Start a "
+            f"new run with {start}--learning-rate {self.learning_rate / 2:g}, or with "
+            "--precision float32 if this one is not."
+        )
 
 
 class ProgressLine(keras.callbacks.Callback):
     """One line per epoch, and on a terminal a line that moves with the steps, with time left."""
 
-    def __init__(self, total_steps: int):
+    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int):
         super().__init__()
-        self.total_steps = total_steps
+        self.progress = progress
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = epochs * steps_per_epoch
         self.moving = sys.stdout.isatty()
 
     def on_train_begin(self, logs=None):
         self.began = time.perf_counter()
-        self.first_step = None  # known at the first epoch, which a resumed run does not start at 0
+        self.first_step = self.progress.epoch * self.steps_per_epoch + self.progress.step
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch_start = epoch * self.params["steps"]
-        if self.first_step is None:
-            self.first_step = self.epoch_start
+        self.epoch_start = epoch * self.steps_per_epoch + self.progress.step
 
     def on_train_batch_end(self, batch, logs=None):
         # Not the optimizer's count: in float16 it leaves out steps whose gradients overflow.
@@ -141,7 +223,7 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print("\r" if self.moving else "", end="")
         print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  step {self.step}/{self.total_steps}"
+            f"epoch {epoch + 1}/{self.epochs}  step {self.step}/{self.total_steps}"
             f"  loss {logs['loss']:.3f}{self._psnr(logs)}  val {logs['val_psnr']:.2f} dB"
             f"  {self._left()} left",
             flush=True,

@@ -58,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--deterministic", action="store_true", **given, help="repeatable to the last bit, slower"
     )
+    option(
+        "--distribute",
+        action="store_true",
+        help="share every batch among all GPUs of this machine (default: one GPU)",
+    )
     option("--recipe", choices=RECIPES, default="quick", help="paper: DIV2K, 1000 x 1000 steps")
     option("--run-dir", "-o", "--output", type=Path, help="default runs/<variant>_x<scale>_<time>")
     option("--resume", action="store_true", help="go on with the run in --run-dir")
@@ -67,38 +72,44 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = vars(parser().parse_args(arguments))
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
+    distribute = options.pop("distribute")
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     if resume and path is None:
         raise InputError("--resume needs --run-dir with the folder of the run.")
     new = None if resume else with_options(RECIPES[recipe], given)
     with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
         if new is None:
-            run(folder, folder.resume(given), resumed=True)
+            run(folder, folder.resume(given), distribute, resumed=True)
         else:
             folder.check_unused()
-            run(folder, new)
+            run(folder, new, distribute)
 
 
 def default_folder(config: Config) -> Path:
     return Path("runs") / f"{config.variant}_x{config.scale}_{time.strftime('%Y%m%d_%H%M%S')}"
 
 
-def run(folder: RunFolder, config: Config, resumed: bool = False) -> None:
+def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = False) -> None:
     print(start_backend(), flush=True)
+    from training.devices import devices_for, keep_tensorflow_off_gpus
     from training.report import report
     from training.trainer import load_data, steps_for, train, use_determinism
 
+    keep_tensorflow_off_gpus()
+    devices = devices_for(config.batch_size) if distribute else []
     if config.deterministic:
         use_determinism()
     data, validation = load_data(config)
     if config.minutes is not None and not resumed:
-        config = steps_for(config, data)
+        config = steps_for(config, data, devices)
     print(
         f"{config.variant} x{config.scale}: {len(data)} training and {len(validation)} validation "
         f"images, {config.total_steps} steps of {config.batch_size} patches",
         flush=True,
     )
-    model = train(config, data, validation, folder, resumed)
+    if devices:
+        print(f"every batch shared by {', '.join(devices)}", flush=True)
+    model = train(config, data, validation, folder, resumed, devices)
     report(model, validation, folder)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from awsrn_keras.errors import InputError
+from awsrn_keras.errors import InputError, damaged_file
 from awsrn_keras.files import replacing
 
 from .config import Config, option
@@ -16,9 +16,21 @@ from .config import Config, option
 
 @dataclass
 class Progress:
-    """Where a run stands. `history` holds one row per finished epoch."""
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epochs finished.
+        step: Steps taken of the next one; not 0 where the run was interrupted within it.
+        step_loss: Mean loss of those steps.
+        step_seconds: What they took.
+        best_psnr: Of the best epoch, dB.
+        history: One row per finished epoch.
+    """
 
     epoch: int = 0
+    step: int = 0
+    step_loss: float = 0.0
+    step_seconds: float = 0.0
     best_psnr: float = float("-inf")
     history: list[dict] = field(default_factory=list)
 
@@ -44,21 +56,32 @@ class RunFolder:
         self._lock = None
 
     def check_unused(self) -> None:
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if not self.path.exists():
+            return
+        # Hidden files alone are what a run leaves that was killed before its first line.
+        if not self.path.is_dir() or any(p.name[0] != "." for p in self.path.iterdir()):
             raise InputError(
                 f"{self.path} is not empty: go on with that run by --resume, or give "
                 "another --run-dir."
             )
 
-    def start(self, config: Config) -> None:
-        """Create the folder and record what is needed to repeat the run."""
+    def start(self, config: Config, backend: str, devices: list[str]) -> None:
+        """Create the folder and record what is needed to repeat the run.
+
+        Args:
+            config: The options.
+            backend: Of Keras.
+            devices: What the run computes on, as Keras names it.
+        """
         self.check_unused()
         self.path.mkdir(parents=True, exist_ok=True)
         self._take_lock()
-        packages = ("awsrn-keras", "keras", "numpy", "pillow", "tensorflow")
+        packages = dict.fromkeys(("awsrn-keras", "keras", "numpy", "pillow", "tensorflow", backend))
         record = {
             **config.to_json(),
             "total_steps": config.total_steps,
+            "backend": backend,
+            "devices": devices,
             "versions": {"python": platform.python_version(), **_versions(packages)},
         }
         with replacing(self.config_file) as temporary:
@@ -80,11 +103,14 @@ class RunFolder:
                     f"{_shown(value)}: leave the option out, or start a new run."
                 )
         self._take_lock()
+        for part in self.path.rglob(".part-*"):  # what a kill left half written
+            part.unlink()
         return config
 
     def save_state(self, model, progress: Progress) -> None:
         """Save weights, optimizer, averages and `progress` as one state."""
-        weights = self.checkpoint / f"epoch_{progress.epoch:06d}.weights.h5"
+        name = f"epoch_{progress.epoch:06d}_step_{progress.step:06d}.weights.h5"
+        weights = self.checkpoint / name  # never that of the state to be replaced
         with replacing(weights) as temporary:
             model.save_weights(temporary)
         with replacing(self._state_file) as temporary:
@@ -93,18 +119,21 @@ class RunFolder:
             if old != weights:
                 old.unlink()
 
-    def load_state(self, model) -> Progress:
-        """Put the last saved state into `model` (built and compiled); new runs have none."""
+    def load_state(self, model) -> Progress | None:
+        """Put the last saved state into `model` (built and compiled); None where there is none."""
         if not self._state_file.exists():
-            return Progress()
-        state = json.loads(self._state_file.read_text())
-        weights = self.checkpoint / state.pop("weights")
+            return None
+        try:
+            state = json.loads(self._state_file.read_text())
+            weights = self.checkpoint / state.pop("weights")
+            progress = Progress(**state)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise damaged_file(self._state_file, "the state of a run", error) from None
         try:
             model.load_weights(weights)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{weights} cannot be loaded: {reason}") from None
-        return Progress(**state)
+        except Exception as error:  # a damaged file fails in dozens of ways, none of them ours
+            raise damaged_file(weights, "the weights of this run", error) from None
+        return progress
 
     def close(self) -> None:
         """Let other runs use the folder."""

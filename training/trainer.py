@@ -14,6 +14,8 @@ from awsrn_keras.scoring import bicubic, mean_score, score
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
+from .devices import replicated
+from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
 from .warm_start import copy_weights
 
@@ -27,43 +29,79 @@ def load_data(config: Config) -> tuple[PairBank, PairBank]:
 
 
 def train(
-    config: Config, data: PairBank, validation: PairBank, folder: RunFolder, resumed: bool
+    config: Config,
+    data: PairBank,
+    validation: PairBank,
+    folder: RunFolder,
+    resumed: bool,
+    devices: list[str],
 ) -> AWSRN:
     """Train as `config` says in a new folder, or go on from the folder's last saved state.
+
+    Args:
+        devices: Those that share every batch; none for the one that Keras takes.
 
     Returns:
         The network with the weights of the best epoch, also saved as `model.keras`.
     """
     keras.utils.set_random_seed(config.seed)
-    model = compiled_model(config, config.total_steps)
-    if not resumed and config.init != "scratch":
-        copy_weights(load_model(config.init), model)
-    progress = folder.load_state(model) if resumed else Progress()
-    batches = training_data(config, data, first_step=progress.epoch * config.steps_per_epoch)
-    if not resumed:
-        folder.start(config)  # from here on nothing that the user gave can be refused
-    pairs = [validation.pair(i) for i in range(len(validation))]
-    val = ValidationPSNR(pairs, config.scale)
-    model.fit(
-        batches,
-        initial_epoch=progress.epoch,
-        epochs=config.epochs,
-        steps_per_epoch=config.steps_per_epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            val,
-            SaveRun(folder, progress, bicubic_psnr(val)),
-            keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-            StopOnDivergence(),
-            ProgressLine(config.total_steps),
-        ],
-    )
+    with replicated(devices), Interrupt().noted() as interrupt:
+        model = compiled_model(config, config.total_steps)
+        progress = folder.load_state(model) if resumed else None
+        if progress is None:
+            progress = Progress()
+            if config.init != "scratch":
+                copy_weights(load_model(config.init), model)
+        first_step = progress.epoch * config.steps_per_epoch + progress.step
+        batches = training_data(config, data, first_step)
+        if not resumed:  # from here on nothing that the user gave can be refused
+            folder.start(config, keras.backend.backend(), keras.distribution.list_devices())
+        callbacks = run_callbacks(config, validation, folder, progress, interrupt)
+        if progress.step:
+            # The rest of an epoch is a call of its own. At its end Keras puts the averaged
+            # weights into the model, so the state that was saved then is loaded again.
+            steps = config.steps_per_epoch - progress.step
+            fit(model, batches, progress.epoch, progress.epoch + 1, steps, callbacks)
+            folder.load_state(model)
+            batches = training_data(config, data, progress.epoch * config.steps_per_epoch)
+        fit(model, batches, progress.epoch, config.epochs, config.steps_per_epoch, callbacks)
     best = AWSRN(config.variant, config.scale)
     best.load_weights(folder.best_weights)
     with replacing(folder.model_file) as temporary:
         best.save(temporary)
     return best
+
+
+def fit(model, batches, first_epoch: int, epochs: int, steps: int, callbacks: list) -> None:
+    """Keras's `fit` over epochs `first_epoch` to `epochs - 1` of `steps` each."""
+    model.fit(
+        batches,
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+def run_callbacks(
+    config: Config,
+    validation: PairBank,
+    folder: RunFolder,
+    progress: Progress,
+    interrupt: Interrupt,
+) -> list[keras.callbacks.Callback]:
+    """In the order in which they must act: what is lost is not saved."""
+    pairs = [validation.pair(i) for i in range(len(validation))]
+    val = ValidationPSNR(pairs, config.scale)
+    return [
+        StopOnDivergence(folder, progress, config.learning_rate),
+        val,
+        SaveRun(folder, progress, bicubic_psnr(val), config.steps_per_epoch, interrupt),
+        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+        ProgressLine(progress, config.epochs, config.steps_per_epoch),
+    ]
 
 
 def compiled_model(config: Config, total_steps: int) -> AWSRN:
@@ -75,14 +113,21 @@ def compiled_model(config: Config, total_steps: int) -> AWSRN:
         use_ema=config.ema > 0,
         ema_momentum=config.ema,
     )
-    # On a processor XLA runs convolutions on one thread: several times slower.
-    on_cpu = all(name.lower().startswith("cpu") for name in keras.distribution.list_devices())
-    graph = keras.backend.backend() == "tensorflow"
-    model.compile(
-        optimizer, loss="mae", metrics=[psnr], jit_compile=False if on_cpu and graph else "auto"
-    )
+    model.compile(optimizer, loss="mae", metrics=[psnr], jit_compile=jit_compile())
     model.optimizer.build(model.trainable_variables)  # else a saved state is not loaded into it
     return model
+
+
+def jit_compile() -> bool | str:
+    """Whether XLA compiles the step."""
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    # On a processor XLA runs convolutions on one thread: several times slower. And it cannot
+    # compile the exchange of gradients between devices.
+    on_cpu = all(name.lower().startswith("cpu") for name in keras.distribution.list_devices())
+    return False if on_cpu or tf.distribute.has_strategy() else "auto"
 
 
 def psnr(y_true, y_pred):
@@ -118,20 +163,27 @@ def training_data(config: Config, data: PairBank, first_step: int = 0):
     return crop_dataset(data, config.batch_size, config.patch_size, config.seed, first_step)
 
 
-def steps_for(config: Config, data: PairBank) -> Config:
+def steps_for(config: Config, data: PairBank, devices: list[str]) -> Config:
     """`config` with `--minutes` turned into epochs of at most a minute, by timing steps."""
-    model = compiled_model(config, total_steps=1000)
-    batches = iter(training_data(config, data))
-    durations = []
-    for _ in range(12):
-        lr, hr = next(batches)
-        started = time.perf_counter()
-        model.train_on_batch(lr, hr)
-        durations.append(time.perf_counter() - started)
-    step = float(np.median(durations[2:]))
+    with replicated(devices):
+        model = compiled_model(config, total_steps=1000)
+        times = StepTimes()
+        fit(model, training_data(config, data), 0, 1, 12, [times])
+    step = float(np.median(np.diff(times.ends)[1:]))
     total = max(1, int(60 * config.minutes / step * 0.95))  # the rest is validation and saving
     epochs = max(1, round(config.minutes))
     return replace(config, epochs=epochs, steps_per_epoch=max(1, total // epochs))
+
+
+class StepTimes(keras.callbacks.Callback):
+    """When each step ended, seconds."""
+
+    def on_train_begin(self, logs=None):
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        float(logs["loss"])  # waits for it
+        self.ends.append(time.perf_counter())
 
 
 def bicubic_psnr(val: ValidationPSNR) -> float:

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM during training: noted, so that the state can be saved first."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+
+class Interrupt:
+    """Whether the run has been told to stop.
+
+    Attributes:
+        signal: SIGINT (Ctrl-C) or SIGTERM once one has come, else None.
+    """
+
+    def __init__(self):
+        self.signal = None
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator["Interrupt"]:
+        """Inside, the first signal is only noted; a second one acts at once, as always."""
+        usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def restore():
+            for number, handler in usual.items():
+                signal.signal(number, handler)
+
+        def note(number, frame):
+            self.signal = number
+            restore()
+
+        for number in usual:
+            signal.signal(number, note)
+        try:
+            yield self
+        finally:
+            restore()
+
+    def obey(self) -> None:
+        """Stop as the signal would have: status 130 after Ctrl-C, 143 after SIGTERM."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise SystemExit(128 + self.signal)

@@ -1,0 +1,116 @@
+"""The built page, served, in a real Chromium; WebGPU runs in software (SwiftShader)."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_driver import Site
+from PIL import Image
+
+from export.page_server import page_server
+
+TILE = 48
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+]
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory) -> Path:
+    from export.to_web import main
+
+    folder = tmp_path_factory.mktemp("web") / "page"
+    presets = ["--preset", "awsrn_sd_x2", "awsrn_s_x3"]
+    main([*presets, "--precision", "float16", "int8", "--tile", str(TILE), "-o", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="package")
+def site(folder):
+    with page_server(folder, "localhost", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Site(folder, f"http://localhost:{server.server_port}/")
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    """The browser; without it tests are skipped, in CI they fail."""
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium")
+    if executable is None:
+        message = "no chromium: apt-get install chromium libvulkan1"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(chromium, site):
+    """Opens the page as `new_page(init_script=..., routes=..., url=...)`.
+
+    In the end no page may have logged an error or have asked another host for anything.
+    """
+    contexts, faults = [], []
+
+    def watched(request, url):
+        if not request.url.startswith((url, f"blob:{url}")):
+            faults.append(f"request to {request.url}")
+
+    def logged(message):
+        if message.type == "error":
+            faults.append(f"console: {message.text}")
+
+    def new_page(init_script="", routes=(), url=site.url, **options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        context.on("request", lambda request: watched(request, url))
+        context.on("console", logged)
+        context.on("weberror", lambda error: faults.append(f"exception: {error.error}"))
+        page = context.new_page()
+        page.faults = faults
+        if init_script:
+            page.add_init_script(init_script)
+        for pattern, handler in routes:
+            context.route(pattern, handler)
+        page.goto(url)
+        page.locator("#device:not(:empty)").wait_for(state="attached")
+        return page
+
+    yield new_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Writes a smooth picture of height x width with some noise; its path and pixels."""
+
+    def picture(height, width, suffix=".png", mode="RGB", **options):
+        random = np.random.default_rng(height)
+        y, x, c = np.indices((height, width, 3))
+        waves = 128 + 90 * np.sin(x / 3 + c) * np.cos(y / (4 + c))
+        pixels = np.clip(waves + random.normal(0, 12, waves.shape), 0, 255).astype("uint8")
+        path = tmp_path / f"picture_{height}x{width}{suffix}"
+        Image.fromarray(pixels).convert(mode).save(path, **options)
+        return path, pixels
+
+    return picture

@@ -1,0 +1,66 @@
+"""What tests do with the page, and what its results should be."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from awsrn_keras.tiles import upscale_with
+from export.runtime import LiteRTModel
+
+
+class Site(NamedTuple):
+    """A served folder of the page."""
+
+    folder: Path
+    url: str
+
+    def models(self) -> list[dict]:
+        return json.loads((self.folder / "models.json").read_text())["models"]
+
+    def network(self, **wanted) -> LiteRTModel:
+        """The model with the wanted scale and precision, run by LiteRT on the processor."""
+        (entry,) = (m for m in self.models() if wanted.items() <= m.items())
+        return LiteRTModel(self.folder / entry["file"])
+
+
+class WholePicture:
+    """LiteRT on the processor, given the whole picture at once; an `Engine` of tiles.py."""
+
+    margin, window_pixels = 0, 2**30
+
+    def __init__(self, network: LiteRTModel, scale: int):
+        self.network, self.scale = network, scale
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        return self.network(window[None])[0].astype("float32")
+
+
+def expected(site: Site, pixels: np.ndarray, alpha=None, scale=2, precision="float16") -> tuple:
+    """Pixels and alpha that the page should give."""
+    network = site.network(scale=scale, precision=precision)
+    return upscale_with(WholePicture(network, scale), pixels, alpha)
+
+
+def upscale(page, path, accelerator, **choices):
+    """Choose a file and a model and wait for the end; the message."""
+    page.get_by_label("Choose a picture").set_input_files(path)
+    page.get_by_label("Compute on").select_option(accelerator)
+    for label, value in choices.items():
+        page.get_by_label(label.capitalize(), exact=True).select_option(value)
+    page.get_by_role("button", name="Upscale").click()
+    page.get_by_role("button", name="Cancel").wait_for(state="hidden")
+    return page.get_by_role("status").inner_text()
+
+
+def download(page) -> Image.Image:
+    """The PNG that the page offers."""
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download PNG").click()
+    image = Image.open(event.value.path())
+    assert image.format == "PNG"
+    image.load()
+    image.filename = event.value.suggested_filename
+    return image

@@ -1,0 +1,151 @@
+"""The page by keyboard, its layouts, its promises about the network, the benchmark tab."""
+
+import functools
+import re
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from page_driver import download, expected, upscale
+from playwright.sync_api import Error
+
+pytestmark = pytest.mark.slow
+
+
+def test_slider_divides_the_picture_by_keyboard(new_page, picture):
+    page = new_page()
+    upscale(page, picture(48, 60)[0], "wasm")
+    slider = page.get_by_role("slider")
+    before, after = page.locator(".stage img"), page.locator(".stage canvas")
+    width = after.bounding_box()["width"]
+
+    def insets(layer):
+        style = layer.evaluate("element => element.style.clipPath")
+        return [float(number) for number in re.findall(r"[\d.]+", style)]
+
+    def share_of_original():
+        return insets(after)[-1] / width
+
+    slider.focus()
+    assert share_of_original() == pytest.approx(0.5, abs=0.01)
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert share_of_original() == pytest.approx(0.6, abs=0.01)
+    assert slider.get_attribute("aria-valuetext") == "60 % original"
+    page.keyboard.press("Home")
+    assert share_of_original() == 0
+    assert insets(before)[1] == pytest.approx(width, abs=1)
+
+
+def test_everything_works_by_keyboard_alone(new_page):
+    page = new_page()
+
+    def tab_to(name):
+        for _ in range(25):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            if focused.count() and name in (focused.inner_text() or ""):
+                return
+        pytest.fail(f"{name} cannot be reached")
+
+    tab_to("Upscale")  # the tab
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("heading", name="How fast is this device?").wait_for()
+    page.keyboard.press("ArrowLeft")
+    tab_to("Example")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="225 × 150").wait_for()
+    page.get_by_label("Compute on").select_option("wasm")
+    tab_to("Upscale")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Cancel").wait_for()
+    page.keyboard.press("Enter")  # the focus has moved to Cancel
+    page.get_by_role("status").filter(has_text="Cancelled.").wait_for()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
+def test_layout_fits_phones_and_desktops_in_both_schemes(new_page, picture, width, height):
+    path, _ = picture(60, 90)
+    papers = set()
+    for scheme in ("light", "dark"):
+        page = new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page.get_by_label("Choose a picture").set_input_files(path)
+        page.get_by_role("status").filter(has_text="90 × 60").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        controls = page.locator(".controls").bounding_box()
+        stage = page.locator(".frame").bounding_box()
+        beside = stage["x"] >= controls["x"] + controls["width"]
+        assert beside if width > 1000 else stage["y"] >= controls["y"] + controls["height"]
+    assert len(papers) == 2
+
+
+def test_no_other_host_can_be_asked(new_page, site, picture):
+    requested = []
+    page = new_page()
+    page.context.on("request", lambda request: requested.append(request.url))
+
+    upscale(page, picture(48, 60)[0], "wasm")
+
+    # Those of the worker are seen, too; new_page checks where each of them went.
+    assert {url.rsplit(".", 1)[-1] for url in requested} >= {"js", "tflite", "wasm"}
+    for context in (page, page.workers[0]):
+        with pytest.raises(Error, match=r"Content Security Policy|Failed to fetch"):
+            context.evaluate("fetch('http://127.0.0.1:9/')")
+    page.faults.clear()  # the browser reports what it just refused
+    assert page.evaluate("crossOriginIsolated")
+
+
+def test_works_on_hosts_that_send_no_headers(new_page, site, picture):
+    path, pixels = picture(48, 60)
+
+    class Plain(SimpleHTTPRequestHandler):
+        def log_request(self, *_):
+            pass
+
+    handler = functools.partial(Plain, directory=str(site.folder))
+    with ThreadingHTTPServer(("localhost", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        page = new_page(url=f"http://localhost:{server.server_port}/")
+        upscale(page, path, "wasm")
+        facts = page.locator("#facts").inner_text()
+        result = np.asarray(download(page).convert("RGB")).astype(int)
+        page.context.close()
+        server.shutdown()
+        thread.join()
+
+    assert "CPU" in facts
+    assert "threads" not in facts
+    assert np.abs(result - expected(site, pixels)[0]).max() <= 1
+
+
+def test_benchmark_gives_a_table_to_copy(new_page):
+    def only_one(route):
+        manifest = route.fetch().json()
+        route.fulfill(json={**manifest, "models": manifest["models"][:1]})
+
+    page = new_page(
+        routes=[("**/models.json", only_one)],
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    page.get_by_role("tab", name="Benchmark").click()
+
+    page.get_by_role("button", name="Start").click()
+
+    page.get_by_role("status").filter(has_text="2 measurements.").wait_for()
+    rows = [row.inner_text().split("\t") for row in page.locator("tbody tr").all()]
+    assert [row[:3] for row in rows] == [
+        ["awsrn_sd ×2, float16", "WebGPU", "48 × 48"],
+        ["awsrn_sd ×2, float16", rows[1][1], "48 × 48"],
+    ]
+    assert rows[1][1].startswith("CPU")
+    for row in rows:
+        median, slow = (float(cell.removesuffix(" ms")) for cell in row[3:5])
+        assert 0 < median <= slow
+    page.get_by_role("button", name="Copy the table").click()
+    page.get_by_role("status").filter(has_text="clipboard").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "LiteRT.js 2.5.3" in copied
+    assert copied.count("| awsrn_sd ×2, float16 |") == 2

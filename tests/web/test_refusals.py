@@ -1,0 +1,75 @@
+"""Files that the page cannot use: one clear message, and the page goes on."""
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+def offer(page, path):
+    page.get_by_label("Choose a picture").set_input_files(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.jpg", b"", "empty.jpg is empty (0 bytes)."),
+        ("notes.txt", b"hello", "notes.txt is not a photograph. Choose a JPEG,"),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photograph"),
+        ("renamed.png", b"hello" * 99, "renamed.png is damaged, or this browser cannot read"),
+    ],
+)
+def test_what_is_no_picture_is_refused(new_page, picture, tmp_path, name, content, message):
+    page = new_page()
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    offer(page, path)
+
+    page.get_by_role("status").filter(has_text=message).wait_for()
+    assert page.get_by_role("button", name="Upscale").is_disabled()
+    offer(page, picture(30, 40)[0])
+    page.get_by_role("status").filter(has_text="40 × 30 pixels.").wait_for()
+    assert page.get_by_role("button", name="Upscale").is_enabled()
+
+
+def test_pixels_damaged_behind_a_good_header_are_refused(new_page, picture):
+    path, _ = picture(60, 80)
+    content = bytearray(path.read_bytes())
+    content[100:] = bytes(len(content) - 100)
+    path.write_bytes(content)
+    page = new_page()
+
+    offer(page, path)
+    if page.get_by_role("button", name="Upscale").is_enabled():
+        page.get_by_role("button", name="Upscale").click()
+
+    page.get_by_role("status").filter(has_text="damaged").wait_for()
+
+
+def test_a_picture_of_gigapixels_is_refused_by_its_header(new_page, tmp_path):
+    path = tmp_path / "huge.png"
+    Image.new("1", (26000, 20000)).save(path)
+    page = new_page()
+
+    offer(page, path)
+
+    page.get_by_role("status").filter(has_text="26000 × 20000 pixels are too many").wait_for()
+    assert page.get_by_role("button", name="Upscale").is_disabled()
+
+
+def test_the_limit_follows_the_memory_of_the_device(new_page, picture):
+    path, _ = picture(1100, 1000)
+    little = "Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => 0.25 })"
+    page = new_page(little)
+
+    # 2^28 bytes / 4 / 12: 5.6 megapixels; x2 makes 4.4 of 1.1, x3 makes 9.9.
+    offer(page, path)
+    page.get_by_role("status").filter(has_text="1000 × 1100 pixels.").wait_for()
+    page.get_by_label("Scale", exact=True).select_option("3")
+    page.get_by_role("button", name="Upscale").click()
+
+    message = page.get_by_role("status").filter(has_text="too many")
+    message.wait_for()
+    assert "pictures of up to 0.6 megapixels" in message.inner_text()
+    assert page.get_by_role("button", name="Upscale").is_enabled()

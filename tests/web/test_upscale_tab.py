@@ -1,0 +1,150 @@
+"""Upscaling in the browser: the pixels, the files, the controls."""
+
+import numpy as np
+import pytest
+from page_driver import download, expected, upscale
+from PIL import Image
+
+from awsrn_keras.tiles import fill_transparent
+
+pytestmark = pytest.mark.slow
+
+
+def largest_difference(image, wanted):
+    if isinstance(image, Image.Image):
+        image = image.convert("RGB")
+    return np.abs(np.asarray(image).astype(int) - wanted.astype(int)).max()
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "precision", "tolerance"),
+    [("webgpu", "float16", 1), ("webgpu", "int8", 2), ("wasm", "float16", 1), ("wasm", "int8", 1)],
+)
+def test_tiles_give_the_pixels_of_litert_on_the_whole_picture(
+    new_page, site, picture, accelerator, precision, tolerance
+):
+    # 2 x 2 windows of 48 pixels, and on the processor 4 x 7.
+    path, pixels = picture(49, 50) if accelerator == "webgpu" else picture(57, 70)
+    page = new_page(accept_downloads=True)
+
+    message = upscale(page, path, accelerator, precision=precision)
+
+    height, width = pixels.shape[:2]
+    assert message.startswith(f"Done: {2 * width} × {2 * height} pixels in ")
+    assert ("WebGPU" if accelerator == "webgpu" else "CPU, ") in page.locator("#facts").inner_text()
+    result = download(page)
+    assert result.filename == f"{path.stem}_x2.png"
+    wanted, _ = expected(site, pixels, precision=precision)
+    assert largest_difference(result, wanted) <= tolerance
+    bicubic = Image.fromarray(pixels).resize(result.size, Image.Resampling.BICUBIC)
+    assert largest_difference(bicubic, wanted) > 20  # else the check above proves little
+
+
+def test_another_network_and_scale_can_be_chosen(new_page, site, picture):
+    path, pixels = picture(52, 64)
+    page = new_page()
+
+    upscale(page, path, "wasm", scale="3")
+
+    assert page.get_by_label("Network").input_value() == "awsrn_s"
+    result = download(page)
+    assert result.size == (192, 156)
+    assert largest_difference(result, expected(site, pixels, scale=3)[0]) <= 1
+
+
+def test_a_picture_smaller_than_a_window_is_mirrored(new_page, site, picture):
+    path, pixels = picture(20, 60)
+    page = new_page()
+
+    upscale(page, path, "wasm")
+
+    mirrored = np.pad(pixels, [(0, 28), (0, 0), (0, 0)], mode="symmetric")
+    wanted = expected(site, mirrored)[0][:40]
+    assert largest_difference(download(page), wanted) <= 1
+
+
+def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(new_page, site, picture):
+    _, pixels = picture(51, 60)
+    path, _ = picture(51, 60)
+    alpha = np.full((51, 60), 255, "uint8")
+    alpha[:, 33:] = 0
+    hidden = np.where(alpha[..., None] > 0, pixels, np.uint8(0))
+    assert (fill_transparent(hidden, alpha > 0) != hidden).any()
+    Image.fromarray(np.dstack([hidden, alpha])).save(path)
+    page = new_page()
+
+    upscale(page, path, "wasm")
+
+    result = np.asarray(download(page))
+    colours, wanted_alpha = expected(site, hidden, alpha)
+    assert largest_difference(result[..., 3], wanted_alpha) <= 1
+    opaque = (result[..., 3] == 255) & (wanted_alpha == 255)
+    assert 0.4 < opaque.mean() < 0.6
+    assert largest_difference(result[opaque][:, :3], colours[opaque]) <= 1
+
+
+def test_exif_orientation_is_followed(new_page, site, picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn to the right
+    path, _ = picture(50, 66, ".jpg", quality=95, exif=exif)
+    page = new_page()
+
+    upscale(page, path, "wasm")
+
+    result = download(page)
+    assert result.size == (100, 132)
+    with Image.open(path) as image:
+        upright = np.rot90(np.asarray(image), -1)
+    # JPEG decoders differ by a level or two, which the network sharpens.
+    assert (
+        np.abs(np.asarray(result.convert("RGB")) - expected(site, upright)[0].astype(int)).mean()
+        < 1
+    )
+
+
+def test_cancel_stops_the_worker_and_the_page_goes_on(new_page, picture):
+    large, _ = picture(400, 500)
+    small, _ = picture(48, 60)
+    page = new_page()
+    page.get_by_label("Choose a picture").set_input_files(large)
+    page.get_by_label("Compute on").select_option("wasm")
+    page.get_by_role("button", name="Upscale").click()
+    page.get_by_text(" of 2").wait_for()  # tiles are done and thousands are left
+    assert len(page.workers) >= 1
+
+    page.get_by_role("button", name="Cancel").click()
+
+    assert page.get_by_role("status").inner_text() == "Cancelled."
+    assert page.get_by_role("button", name="Download PNG").is_disabled()
+    assert page.workers == []
+    assert upscale(page, small, "wasm").startswith("Done: 120 × 96 pixels")
+
+
+def test_a_wrong_graphics_processor_is_found_out(new_page, site, picture):
+    path, pixels = picture(48, 55)
+
+    def spoil(route):
+        manifest = route.fetch().json()
+        for model in manifest["models"]:
+            model["probe"][3][5][1] = (model["probe"][3][5][1] + 60) % 256
+        route.fulfill(json=manifest)
+
+    page = new_page(routes=[("**/models.json", spoil)])
+
+    message = upscale(page, path, "auto")
+
+    assert "computes the model wrongly. It was computed on the CPU instead." in message
+    assert largest_difference(download(page), expected(site, pixels)[0]) <= 1
+    assert upscale(page, path, "webgpu").endswith("computes the model wrongly.")
+
+
+def test_without_webgpu_the_processor_computes(new_page, site, picture):
+    path, pixels = picture(48, 55)
+    hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })"
+    page = new_page(hide)
+    assert page.locator("#accelerator [value=webgpu]").is_disabled()
+
+    upscale(page, path, "auto")
+
+    assert "CPU" in page.locator("#facts").inner_text()
+    assert largest_difference(download(page), expected(site, pixels)[0]) <= 1

@@ -15,7 +15,7 @@ from export import PRECISIONS
 from export.calibration import calibration_pictures
 from export.exported import exported_files
 from export.gpu_parity import main
-from export.parity import Difference, compare
+from export.parity import Difference, compare, judged
 from export.publish import publish
 
 NETWORKS = [(name, scale) for name in ("awsrn_m", "awsrn_s", "awsrn_sd") for scale in (2, 3, 4)]
@@ -121,6 +121,20 @@ def test_without_a_driver_the_packages_are_named_with_status_3(tmp_path, monkeyp
     error = capsys.readouterr().err
     assert error.endswith("apt-get install libvulkan1 chromium\n")
     assert error.count("\n") == 1
+
+
+def test_a_rounded_file_beyond_its_limit_has_to_be_as_near_to_keras_as_the_processor():
+    near, far = Difference(6.2, 0.7, 0.9, 48.5), Difference(8.0, 0.7, 0.9, 48.5)
+    apart = Difference(3.0, 0.1, 0.3, 57.0)
+    assert judged("int8", near, near, apart) == (
+        (),
+        "GPU to processor 3, limit 2.0, but as near to Keras as the processor is",
+    )
+    assert judged("int8", near, far, apart) == (("GPU to processor 3, limit 2.0",), None)
+    assert judged("float16", near, near, apart) == (("GPU to processor 3, limit 0.6",), None)
+    assert judged("int8", near, far, Difference(2.0, 0.1, 0.2, 60.0)) == ((), None)
+    faults, _ = judged("float32", near, near, apart)
+    assert faults == ("processor to Keras 6.2, limit 0.01", "GPU to Keras 6.2, limit 0.01")
 
 
 def test_differences_are_those_of_hand_arithmetic():

@@ -14,7 +14,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     What is written may be a file or a folder; the temporary name ends as `path`
     does, since writers choose formats by it. An exception removes the temporary file
-    and leaves `path` as it was.
+    and leaves `path` as it was. An `OSError` that names no file, as of a full disk, comes out
+    with the name of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +28,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             shutil.rmtree(path)  # a folder cannot be renamed over one that is not empty
         temporary.replace(path)
         _flush(path.parent)
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

@@ -8,6 +8,8 @@ is adding two files (`training/publish_preset.py` writes them).
 import json
 import math
 import os
+import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from .errors import InputError, damaged_file
 from .variants import SCALES, VARIANTS, check_variant_and_scale
 
 if TYPE_CHECKING:
+    import keras
+
     from .model import AWSRN
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -69,6 +73,29 @@ def load_model(model: str | os.PathLike) -> "AWSRN":
         if not np.isfinite(np.asarray(variable.value)).all():
             raise InputError(f"{path}: {variable.path} holds NaN or infinity; use another model.")
     return loaded
+
+
+def save_weights(model: "keras.Model", path: str | os.PathLike) -> None:
+    """Write the file that `model.save_weights` writes, with the optimizer's state if it has one.
+
+    Written by HDF5 itself it would crash the process where the disk is full; for the archive
+    of `model.save` Keras makes the same file in memory.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    archive = path.with_name(f"{path.name}.keras")
+    try:
+        model.save(archive)
+        with (
+            zipfile.ZipFile(archive) as whole,
+            whole.open("model.weights.h5") as weights,
+            path.open("wb") as file,
+        ):
+            shutil.copyfileobj(weights, file)
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _load_file(path: Path) -> "AWSRN":

@@ -102,7 +102,7 @@ def import_checkpoint(path: str | os.PathLike, output: str | os.PathLike) -> "AW
     Raises:
         InputError: As `from_pytorch`, or `output` has another suffix.
     """
-    from .pretrained import load_model
+    from .pretrained import load_model, save_weights
 
     if not str(output).endswith((".keras", ".weights.h5")):
         raise InputError(f"{output}: name the output *.keras or *.weights.h5.")
@@ -110,8 +110,10 @@ def import_checkpoint(path: str | os.PathLike, output: str | os.PathLike) -> "AW
     model = build_model(tensors, path)
     _check_same(tensors, to_official(model))
     with replacing(output) as temporary:
-        save = model.save if temporary.suffix == ".keras" else model.save_weights
-        save(temporary)
+        if temporary.suffix == ".keras":
+            model.save(temporary)
+        else:
+            save_weights(model, temporary)
         reloaded = load_model(temporary)
         _check_same(tensors, to_official(reloaded))
         image = np.random.default_rng(0).uniform(0, 255, (1, 9, 11, 3)).astype("float32")

@@ -1,17 +1,13 @@
 import contextlib
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
+from training_runs import arguments, make_photographs
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.model import AWSRN
@@ -22,30 +18,10 @@ from training.fit import main
 from training.run_folder import RunFolder
 from training.trainer import copy_weights, learning_rate_schedule
 
-FIT = Path(__file__).parents[1] / "training" / "fit.py"
-TINY = [
-    *("--variant", "awsrn_s", "--batch-size", "2", "--patch-size", "8"),
-    *("--epochs", "2", "--steps-per-epoch", "3"),
-]
-
 
 @pytest.fixture
 def photographs(tmp_path) -> Path:
-    """A folder with two small pictures that have structure, H != W."""
-    folder = tmp_path / "photographs"
-    folder.mkdir()
-    rows, columns = np.mgrid[:40, :56]
-    for i in (1, 2):
-        waves = 127 + 100 * np.sin(rows / (2 + i)) * np.cos(columns / (3 + i))
-        noise = np.random.default_rng(i).normal(0, 8, (40, 56, 3))
-        picture = np.clip(waves[..., None] * (1, 0.8, 0.6) + noise, 0, 255).astype("uint8")
-        Image.fromarray(picture).save(folder / f"wave_{i}.png")
-    return folder
-
-
-def arguments(photographs, run, *more):
-    source = ["--data", str(photographs), "--val", str(photographs)]
-    return [*TINY, *source, "--run-dir", str(run), *more]
+    return make_photographs(tmp_path / "photographs")
 
 
 def refused(capsys, arguments) -> str:
@@ -85,34 +61,6 @@ def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(photographs, tmp_
         np.testing.assert_array_equal(saved, expected)
     first = AWSRN("awsrn_s", 2).get_layer("head").bias.numpy()
     assert np.abs(model.get_layer("head").bias.numpy() - first).max() > 1e-4
-
-
-@pytest.mark.slow
-def test_a_killed_run_resumes_to_the_very_weights_of_one_left_alone(photographs, tmp_path):
-    more = ("--deterministic", "--ema", "0.9", "--epochs", "6", "--steps-per-epoch", "5")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, str(FIT)]
-    subprocess.run([*command, *arguments(photographs, whole, *more)], check=True)
-
-    process = subprocess.Popen([*command, *arguments(photographs, killed, *more)])
-    state = killed / "checkpoint" / "state.json"
-    while not (state.exists() and json.loads(state.read_text())["epoch"] >= 2):
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    stopped_at = json.loads(state.read_text())
-    assert 2 <= stopped_at["epoch"] < 6
-    subprocess.run([*command, "--resume", "--run-dir", str(killed)], check=True)
-
-    for name in ("model.keras", "best.weights.h5"):
-        assert (whole / name).exists()
-    for a, b in zip(load_model(whole).get_weights(), load_model(killed).get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    history = [json.loads((run / "checkpoint/state.json").read_text()) for run in (whole, killed)]
-    for a, b in zip(*(h["history"] for h in history), strict=True):
-        assert {**a, "seconds": 0} == {**b, "seconds": 0}
-    assert history[0]["best_psnr"] == history[1]["best_psnr"]
 
 
 def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs, tmp_path, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.metrics import psnr_y
+from awsrn_keras.pretrained import save_weights
 
 from .interrupts import Interrupt
 from .plots import plot_curves
@@ -155,7 +156,7 @@ def save_plain_weights(model: keras.Model, path) -> None:
     """Save the weights without the optimizer's state (three times their size)."""
     plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
-    plain.save_weights(path)
+    save_weights(plain, path)
 
 
 class StopOnDivergence(keras.callbacks.Callback):

@@ -9,6 +9,7 @@ bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 
 import argparse
 import contextlib
+import errno
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
 from training.config import PRECISIONS, RECIPES, SCHEDULES, Config, with_options
 from training.run_folder import RunFolder
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,8 +112,16 @@ def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = Fal
     )
     if devices:
         print(f"every batch shared by {', '.join(devices)}", flush=True)
-    model = train(config, data, validation, folder, resumed, devices)
-    report(model, validation, folder)
+    try:
+        model = train(config, data, validation, folder, resumed, devices)
+        report(model, validation, folder)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise InputError(
+            f"{error.filename}: {error.strerror}; the last saved state is kept. Make room and go "
+            f"on by --resume --run-dir {folder.path}."
+        ) from error
 
 
 if __name__ == "__main__":

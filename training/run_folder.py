@@ -10,6 +10,7 @@ from pathlib import Path
 
 from awsrn_keras.errors import InputError, damaged_file
 from awsrn_keras.files import replacing
+from awsrn_keras.pretrained import save_weights
 
 from .config import Config, option
 
@@ -112,7 +113,7 @@ class RunFolder:
         name = f"epoch_{progress.epoch:06d}_step_{progress.step:06d}.weights.h5"
         weights = self.checkpoint / name  # never that of the state to be replaced
         with replacing(weights) as temporary:
-            model.save_weights(temporary)
+            save_weights(model, temporary)
         with replacing(self._state_file) as temporary:
             temporary.write_text(json.dumps({"weights": weights.name, **asdict(progress)}))
         for old in self.checkpoint.glob("*.weights.h5"):

@@ -1,9 +1,9 @@
 """Train a network to lose less when it is rounded to 8 bits, and write it as int8 .tflite.
 
-    python export/quantize_aware.py awsrn_sd_x2 --steps 2000
+    python export/quantize_aware.py awsrn_sd_x2
 
 starts from the trained network, learns to give the same pictures with 8-bit kernels and
-features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (about 20 minutes on two
+features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (about 30 minutes on two
 processor cores). Like int8.tflite it takes and gives uint8 pixels.
 """
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     number = {"type": int, "metavar": "N"}
     option("--height", **number, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", **number, default=256, help="of the input, pixels (default %(default)s)")
-    option("--steps", **number, default=2000, help="batches (default %(default)s)")
+    option("--steps", **number, default=4000, help="batches (default %(default)s)")
     option("--batch-size", **number, default=8, help="patches in a batch (default %(default)s)")
     option("--patch-size", **number, default=32, help="of a patch, LR pixels (default %(default)s)")
     option(

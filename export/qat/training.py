@@ -41,7 +41,7 @@ def train(
     def with_target(lr, hr):
         return lr, tf.clip_by_value(teacher(lr), 0, 255)
 
-    batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target).prefetch(2)
+    batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target)
     warm_up = steps // 20  # Adam's first steps are as large in every weight, and too large here
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0 if warm_up else learning_rate,

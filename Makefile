@@ -6,8 +6,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Debian's names: the Vulkan loader, and a browser that brings SwiftShader, a GPU in software.
-SYSTEM = libvulkan1 chromium
+# Debian's names: the Vulkan loader, a browser that brings SwiftShader, a GPU in software, and
+# npm, unless one from elsewhere is there, with which Debian's would conflict.
+SYSTEM = libvulkan1 chromium $(if $(shell command -v npm),,npm)
 
 .PHONY: test system lint docs lock clean
 
@@ -18,7 +19,8 @@ test: system $(VENV)/installed
 	KERAS_BACKEND=jax $(BIN)/pytest tests/test_layers.py tests/test_model.py
 
 system:
-	@if command -v chromium >/dev/null && /sbin/ldconfig -p | grep -q libvulkan.so.1; then :; \
+	@if command -v chromium >/dev/null && command -v npm >/dev/null && \
+		/sbin/ldconfig -p | grep -q libvulkan.so.1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 			apt-get install -qq --no-install-recommends $(SYSTEM); \

@@ -57,6 +57,7 @@ export class BenchmarkTab {
   async run() {
     this.running = new AbortController();
     this.rows = [];
+    this.failures = [];
     this.busy(true);
     this.ui.table.tBodies[0].replaceChildren();
     try {
@@ -66,7 +67,7 @@ export class BenchmarkTab {
         const measured = await this.measure(model, accelerator);
         this.add({ model, accelerator, ...measured });
       }
-      this.say(`${this.rows.length} measurements.`);
+      this.say([`${this.rows.length} measurements.`, ...this.failures].join(" "));
     } catch (error) {
       if (error.name !== "AbortError") throw error;
       this.say("Cancelled.");
@@ -92,7 +93,7 @@ export class BenchmarkTab {
       return known ? text(measured) : "–";
     });
     const row = this.ui.table.tBodies[0].insertRow();
-    row.title = measured.failed ?? "";
+    if (measured.failed) this.failures.push(`${cells.slice(0, 2).join(", ")}: ${measured.failed}`);
     for (const cell of cells) row.insertCell().textContent = cell;
     this.rows.push(cells);
   }

@@ -29,7 +29,16 @@ export async function webGpuName() {
  * @param {(part: object) => void} onPart Called with each part.
  * @returns {Promise<object>} The result. Rejects with an AbortError when aborted.
  */
-export function perform(task, signal, onPart = () => {}) {
+export async function perform(task, signal, onPart = () => {}) {
+  const lock = await navigator.wakeLock?.request("screen").catch(() => null);
+  try {
+    return await run(task, signal, onPart);
+  } finally {
+    lock?.release(); // phones may sleep again
+  }
+}
+
+function run(task, signal, onPart) {
   return new Promise((resolve, reject) => {
     const active = workerFor(task.accelerator);
     const fail = (error) => {

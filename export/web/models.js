@@ -26,17 +26,13 @@ export class ModelForm {
   /**
    * @param {object[]} models Entries of models.json.
    * @param {{scale: Element, variant: Element, precision: Element}} fields Empty selects.
-   * @param {() => void} onChange
    */
-  constructor(models, fields, onChange) {
+  constructor(models, fields) {
     this.models = models;
     this.fields = fields;
     this.refresh();
     for (const field of Object.values(fields)) {
-      field.addEventListener("change", () => {
-        this.refresh();
-        onChange();
-      });
+      field.addEventListener("change", () => this.refresh());
     }
   }
 

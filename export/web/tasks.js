@@ -21,7 +21,7 @@ export async function perform({ task, model, accelerator, ...options }) {
   }
 }
 
-/** Upscale a bitmap; each part is a finished block of the result with its place and progress. */
+/** Upscale a bitmap; each part is a finished block of the result, RGBA, with its place. */
 async function upscale(network, { scale, tile, receptive_field: margin }, { bitmap }) {
   const began = performance.now();
   const picture = pixelsOf(bitmap);
@@ -48,8 +48,9 @@ async function upscale(network, { scale, tile, receptive_field: margin }, { bitm
         };
         writeBlock(window, block, channels === ALPHA);
       }
-      const place = { x: scale * column.begin, y: scale * row.begin };
-      postMessage({ part: { block, ...place, done: ++done, total } }, [block.data.buffer]);
+      const { data, width } = block;
+      const part = { data, width, x: scale * column.begin, y: scale * row.begin };
+      postMessage({ part: { ...part, done: ++done, total } }, [data.buffer]);
     }
   }
   return { milliseconds: performance.now() - began, threads: network.threads };
@@ -76,5 +77,6 @@ function pixelsOf(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height);
+  bitmap.close();
+  return context.getImageData(0, 0, canvas.width, canvas.height);
 }

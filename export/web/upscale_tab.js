@@ -24,7 +24,7 @@ export class UpscaleTab {
     );
     this.webGpu = webGpu;
     const { scale, variant, precision } = this.ui;
-    this.form = new ModelForm(manifest.models, { scale, variant, precision }, () => this.reset());
+    this.form = new ModelForm(manifest.models, { scale, variant, precision });
     this.smallestScale = Math.min(...manifest.models.map((model) => model.scale));
     this.comparison = new Comparison(this.ui.view);
     this.ui.accelerator.querySelector("[value=webgpu]").disabled = !webGpu;
@@ -114,6 +114,7 @@ export class UpscaleTab {
         note = `${error.message} It was computed on the CPU instead.`;
         outcome = await this.run(model, "wasm", bitmap);
       }
+      bitmap.close();
       this.finish(model, outcome, note);
     } catch (error) {
       this.reset();
@@ -135,8 +136,9 @@ export class UpscaleTab {
     this.progress(0, 1, 0);
     this.ui.view.scrollIntoView({ block: "nearest" });
     const task = { task: "upscale", accelerator, model, bitmap };
-    const result = await perform(task, this.running.signal, ({ block, x, y, done, total }) => {
-      context.putImageData(block, x, y);
+    const result = await perform(task, this.running.signal, (part) => {
+      const { data, width, x, y, done, total } = part;
+      context.putImageData(new ImageData(data, width), x, y);
       this.progress(done, total, performance.now() - began);
     });
     const loading = performance.now() - began - result.milliseconds;

@@ -8,7 +8,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from page_driver import download, expected, upscale
-from playwright.sync_api import Error
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +35,43 @@ def test_slider_divides_the_picture_by_keyboard(new_page, picture):
     page.keyboard.press("Home")
     assert share_of_original() == 0
     assert insets(before)[1] == pytest.approx(width, abs=1)
+
+
+def test_divider_follows_the_pointer(new_page, picture):
+    page = new_page()
+    upscale(page, picture(48, 60)[0], "wasm")
+    page.get_by_label("Zoom").select_option("4")
+    divider = page.locator(".divider").bounding_box()
+    view = page.locator(".scroller").bounding_box()
+    x, y = divider["x"] + divider["width"] / 2, divider["y"] + divider["height"] / 2
+
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(view["x"] + view["width"], y, steps=4)
+    page.mouse.up()
+    page.mouse.move(x, y)
+
+    assert page.get_by_role("slider").input_value() == "100"
+    assert page.locator(".stage").bounding_box()["width"] == 4 * 120
+
+
+def test_pictures_can_be_dropped(new_page, picture):
+    path, _ = picture(30, 44)
+    page = new_page()
+    transfer = page.evaluate_handle(
+        """bytes => {
+            const transfer = new DataTransfer();
+            const file = new File([new Uint8Array(bytes)], "a.png", { type: "image/png" });
+            transfer.items.add(file);
+            return transfer;
+        }""",
+        list(path.read_bytes()),
+    )
+
+    page.locator("#drop").dispatch_event("drop", {"dataTransfer": transfer})
+
+    page.get_by_role("status").filter(has_text="a.png: 44 × 30 pixels.").wait_for()
+    assert page.get_by_role("button", name="Upscale").is_enabled()
 
 
 def test_everything_works_by_keyboard_alone(new_page):
@@ -81,7 +117,9 @@ def test_layout_fits_phones_and_desktops_in_both_schemes(new_page, picture, widt
     assert len(papers) == 2
 
 
-def test_no_other_host_can_be_asked(new_page, site, picture):
+def test_no_other_host_can_be_asked(new_page, picture):
+    from playwright.sync_api import Error
+
     requested = []
     page = new_page()
     page.context.on("request", lambda request: requested.append(request.url))
@@ -119,6 +157,16 @@ def test_works_on_hosts_that_send_no_headers(new_page, site, picture):
     assert "CPU" in facts
     assert "threads" not in facts
     assert np.abs(result - expected(site, pixels)[0]).max() <= 1
+
+
+def test_without_room_for_threads_there_is_one(new_page, picture):
+    page = new_page(routes=[("**/*threaded*", lambda route: route.abort())])
+
+    message = upscale(page, picture(48, 60)[0], "wasm")
+
+    assert message.startswith("Done")
+    assert "threads" not in page.locator("#facts").inner_text()
+    page.faults.clear()  # the browser reports the file that was withheld
 
 
 def test_benchmark_gives_a_table_to_copy(new_page):

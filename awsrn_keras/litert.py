@@ -5,10 +5,10 @@ import os
 import numpy as np
 
 from .command_line import cpu_cores, messages_kept_back
-from .errors import InputError
+from .errors import InputError, damaged_file
 from .pretrained import WEIGHTS, preset_path, presets
 from .tiles import fitting_pixels
-from .variants import VARIANTS
+from .variants import VARIANTS, Variant
 
 # The process holds little else: no TensorFlow.
 WINDOW_BYTES = 2**30
@@ -21,7 +21,8 @@ class LiteRTEngine:
         preset: Name of a preset that comes with a `.tflite` file.
 
     Raises:
-        InputError: There is no such preset or no such file of it, or LiteRT is missing.
+        InputError: There is no such preset or no such file of it, the file is damaged or of
+            another network, or LiteRT is missing.
     """
 
     def __init__(self, preset: str):
@@ -36,9 +37,13 @@ class LiteRTEngine:
         self.window_pixels = fitting_pixels(
             variant.pixel_bytes(self.scale) + pointers, WINDOW_BYTES
         )
-        with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-            self._interpreter = interpreter(str(path), num_threads=cpu_cores())
-            self._interpreter.allocate_tensors()
+        try:
+            with messages_kept_back():  # LiteRT tells that it uses XNNPACK
+                self._interpreter = interpreter(str(path), num_threads=cpu_cores())
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise damaged_file(path, "a LiteRT model", error) from None
+        _check_weights(self._interpreter, path, variant, self.scale)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape = None
@@ -64,6 +69,19 @@ def tflite_path(preset: str) -> os.PathLike:
         having = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.tflite")))
         raise InputError(f"--engine litert: {preset} is not made for it, only {having}.")
     return path
+
+
+def _check_weights(interpreter, path: os.PathLike, variant: Variant, scale: int) -> None:
+    """Raise an `InputError` unless the float16 kernels are those of this network, and numbers."""
+    constants = [t for t in interpreter.get_tensor_details() if t["dtype"] == np.float16]
+    kernels = [tuple(t["shape"].tolist()) for t in constants if len(t["shape"]) == 4]
+    channels = 3 * scale**2
+    ends = {(variant.filters, 3, 3, 3), (channels, 9, 9, variant.filters), (channels, 3, 3, 3)}
+    if len(kernels) != variant.convolutions + 1 or not ends <= set(kernels):
+        raise InputError(f"{path}: holds the weights of another network; install the package anew.")
+    for tensor in constants:
+        if not np.isfinite(interpreter.get_tensor(tensor["index"])).all():
+            raise InputError(f"{path}: {tensor['name']} holds NaN or infinity.")
 
 
 def device_line() -> str:

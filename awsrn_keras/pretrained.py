@@ -48,8 +48,14 @@ def load_preset(cls: type, name: str) -> "AWSRN":
     """A `cls`, which is `AWSRN` or derived from it, with the weights of a preset."""
     from .pytorch import build_model, read_tensors
 
-    path = preset_path(name)
-    return build_model(read_tensors(path), path, cls)
+    path, card = preset_path(name), presets()[name]
+    model = build_model(read_tensors(path), path, cls)
+    if (model.variant, model.scale) != (card["variant"], card["scale"]):
+        raise InputError(
+            f"{path}: holds {model.variant} x{model.scale}, not {card['variant']} "
+            f"x{card['scale']}; install the package anew."
+        )
+    return model
 
 
 def load_model(model: str | os.PathLike) -> "AWSRN":
@@ -127,13 +133,29 @@ def _load_keras(path: Path) -> "AWSRN":
 
     from .model import AWSRN
 
+    _check_class(path)
     try:
-        model = keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged file fails in dozens of ways, none of them ours
         raise damaged_file(path, KIND, error) from error
     if not isinstance(model, AWSRN):
         raise InputError(f"{path}: holds a {type(model).__name__}, not an AWSRN.")
     return model
+
+
+def _check_class(path: Path) -> None:
+    """Raise an `InputError` unless the archive says that it holds an AWSRN.
+
+    Keras imports whatever modules a configuration names, so it never gets to see others.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+        found, registered = config["class_name"], config["registered_name"]
+    except Exception as error:  # as below
+        raise damaged_file(path, KIND, error) from error
+    if registered != "awsrn_keras>AWSRN":
+        raise InputError(f"{path}: holds a {str(found)[:40]}, not an AWSRN.")
 
 
 def _load_weights(path: Path) -> "AWSRN":

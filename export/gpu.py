@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from awsrn_keras.litert import tflite_path
+
 PACKAGES = "libvulkan1 chromium"  # Debian: the Vulkan loader; SwiftShader, a driver in software
 _SWIFTSHADER = (
     Path("/usr/lib/chromium/vk_swiftshader_icd.json"),
@@ -17,9 +19,10 @@ _SWIFTSHADER = (
 )
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=(.*)")
 _PARTLY = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+)")
+_PLACE = re.compile(r"^ERROR: \[(?:.*/)?(.+)\]$")  # all it says is a line of its source
 _MISSING = {
-    "No adapters found": "LiteRT finds no GPU",
-    "NPU accelerator could not be loaded": "LiteRT finds no NPU",
+    "gpu": ("No adapters found", "LiteRT finds no GPU"),
+    "npu": ("NPU accelerator could not be loaded", "LiteRT finds no NPU"),
 }
 _CHECKOUT = Path(__file__).parents[1]
 
@@ -49,12 +52,12 @@ class CompiledRun(NamedTuple):
     reason: str | None
 
 
-def find_gpu(model: Path) -> Gpu | None:
+def find_gpu() -> Gpu | None:
     """The GPU that this system's drivers offer, or else SwiftShader, or else None.
 
-    Args:
-        model: Any .tflite file: LiteRT chooses a GPU when it compiles one.
+    LiteRT chooses one when it compiles a file, so that a preset's is compiled.
     """
+    model = Path(tflite_path("awsrn_sd_x2"))
     environments = [{}]
     environments += [
         {"VK_ICD_FILENAMES": str(file), "VK_DRIVER_FILES": str(file)}
@@ -88,7 +91,7 @@ def run_compiled(
         place, environment = ("gpu", gpu.environment) if gpu else ("cpu", {})
         done = _run(model, place, result, more, environment)
         if done.returncode:
-            return CompiledRun(None, False, reason_of(done))
+            return CompiledRun(None, False, reason_of(done, place))
         with np.load(result) as facts:
             return CompiledRun(facts["pixels"], bool(facts["whole"]), None)
 
@@ -101,16 +104,17 @@ def _run(model, place, result, more, environment):
     )
 
 
-def reason_of(done: subprocess.CompletedProcess) -> str:
+def reason_of(done: subprocess.CompletedProcess, accelerator: str) -> str:
     """Why LiteRT failed in a process of its own, from what that wrote to stderr; one line."""
     if done.returncode < 0:
         return f"the process ended by signal {-done.returncode}"
     partly = _PARTLY.search(done.stderr)
     if partly:
         return f"{partly[1]} operators run on the GPU and {partly[2]} do not"
-    for words, reason in _MISSING.items():
-        if words in done.stderr:
-            return reason
+    words, reason = _MISSING.get(accelerator, ("", None))
+    if reason is not None and words in done.stderr:
+        return reason
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("\u2514") or "Error" in line]
-    return (errors or lines or ["it says nothing"])[-1].strip("\u2514 ")[:200]
+    said = (errors or lines or ["it says nothing"])[-1].strip("\u2514 ")[:200]
+    return _PLACE.sub(r"LiteRT cannot load it (\1)", said)

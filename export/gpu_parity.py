@@ -86,7 +86,7 @@ def check(folder: Path, options) -> int:
 
     files = exported_files(folder)
     name = options.model or preset_of(files)
-    gpu = find_gpu(files[0].path)
+    gpu = find_gpu()
     if gpu is None:
         print(
             f"error: LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}",

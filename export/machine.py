@@ -21,7 +21,7 @@ def time_here(
     Args:
         software: Take a GPU's driver in software, too, whose times say nothing of GPUs.
     """
-    gpu = find_gpu(files[0].path) if ("gpu", None) in places else None
+    gpu = find_gpu() if ("gpu", None) in places else None
     if gpu is not None and gpu.software and not software:
         print(f"No GPU here: {gpu.name} computes on the processor and is left out", file=sys.stderr)
         places = [place for place in places if place[0] != "gpu"]

@@ -44,14 +44,16 @@ def benchmark(
     Raises:
         DidNotRun: LiteRT's reason.
     """
+    speed = _benchmark(path, threads, 1, accelerator, variables)
+    if speed.median_ms > _SLOW_MS:
+        return speed
+    return _benchmark(path, threads, runs, accelerator, variables)
+
+
+def _benchmark(path, threads, runs, accelerator, variables):
     place = [f"--num_threads={threads}"]
     if accelerator != "cpu":
         place = [f"--use_{accelerator}", "--require_full_delegation"]
-    speed = _benchmark(path, place, 1, variables)
-    return speed if speed.median_ms > _SLOW_MS else _benchmark(path, place, runs, variables)
-
-
-def _benchmark(path, place, runs, variables):
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, "-m", "export.litert_benchmark", f"--model={path.resolve()}"]
@@ -66,7 +68,7 @@ def _benchmark(path, place, runs, variables):
             env={**os.environ, **(variables or {})},
         )
         if done.returncode:
-            raise DidNotRun(reason_of(done))
+            raise DidNotRun(reason_of(done, accelerator))
         figures = json.loads(result.read_text())
     latency = figures["latency"]
     return Speed(latency["median_ms"], figures["p90_ms"], latency["p95_ms"], figures["peak_mb"])

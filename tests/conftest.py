@@ -61,11 +61,9 @@ def exported_tflite(tmp_path_factory):
 @pytest.fixture(scope="session")
 def gpu():
     """A GPU as LiteRT sees it, or a driver in software; in CI there must be one."""
-    from tflite_files import SHIPPED
-
     from export.gpu import PACKAGES, find_gpu
 
-    found = find_gpu(SHIPPED)
+    found = find_gpu()
     if found is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}")

@@ -2,8 +2,10 @@
 
 import json
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 from tflite_files import SHIPPED, write_file
 
@@ -179,3 +181,16 @@ def test_another_network_than_the_files_is_named(gpu, tmp_path):
         main([str(tmp_path), "--model", "awsrn_s_x2"])
     with pytest.raises(InputError, match="--model needs the EXPORT_FOLDER"):
         main(["--model", "awsrn_s_x2"])
+
+
+def test_a_file_that_litert_cannot_load_fails_with_its_reason(gpu, tmp_path, capsys):
+    path = write_file(tmp_path / "float16.tflite", (24, 20))
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+    model.subgraphs[0].operators[0].inputs = [9999, 1]  # no such tensor
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    assert main([str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "float16: FAILS\n  on the processor: LiteRT cannot load it (model_load.cc:" in said
+    assert "0 of 1 files pass" in said

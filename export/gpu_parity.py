@@ -96,6 +96,19 @@ def check(folder: Path, options) -> int:
     if options.folder is not None:
         print(start_backend(), flush=True)
     print(f"GPU: {gpu}", flush=True)
+    results = compare_all(files, name, gpu)
+    if options.json:
+        facts = {"gpu": gpu.name, "software": gpu.software}
+        facts["files"] = [dataclasses.asdict(result) for result in results]
+        with replacing(options.json) as temporary:
+            temporary.write_text(json.dumps(facts, indent=2) + "\n")
+    failed = [result.file for result in results if result.faults]
+    print(f"{len(results) - len(failed)} of {len(results)} files pass")
+    return 1 if failed else 0
+
+
+def compare_all(files: list, name: str, gpu) -> list:
+    """Compare each file with the network of that name, and print what comes out."""
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
     from export.calibration import calibration_pictures
@@ -111,14 +124,7 @@ def check(folder: Path, options) -> int:
             results.append(compare(file, model, gpu, picture))
             bar.clear()
             print(describe(results[-1]), flush=True)
-    if options.json:
-        facts = {"gpu": gpu.name, "software": gpu.software}
-        facts["files"] = [dataclasses.asdict(result) for result in results]
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n")
-    failed = [result.file for result in results if result.faults]
-    print(f"{len(results) - len(failed)} of {len(results)} files pass")
-    return 1 if failed else 0
+    return results
 
 
 def preset_of(files: list) -> str:

@@ -49,7 +49,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="height and width that the models read at once (default %(default)s)",
     )
-    option("-o", "--output", type=Path, default=Path("exports/web"), metavar="DIR")
+    option(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("exports/web"),
+        metavar="DIR",
+        help="the page's folder (default %(default)s)",
+    )
     option("--serve", action="store_true", help="serve the page; build it only if it is missing")
     option("--host", default="localhost", help="with --serve (default %(default)s)")
     option("--port", type=int, default=8000, help="with --serve (default %(default)s)")
@@ -99,7 +106,7 @@ def build(options) -> None:
                 entries.append(entry)
                 print(f"{entry['file']}  {entry['bytes'] / 1e6:.2f} MB", flush=True)
         put_manifest(folder, entries, load_pairs("sample", 2, "validation"))
-    size = sum(file.stat().st_size for file in options.output.rglob("*"))
+    size = sum(file.stat().st_size for file in options.output.rglob("*.*"))
     print(f"{options.output}  {size / 1e6:.0f} MB")
 
 

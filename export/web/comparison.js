@@ -17,7 +17,7 @@ export class Comparison {
     this.zoom = find("select");
     this.slider.addEventListener("input", () => this.divide());
     this.scroller.addEventListener("scroll", () => this.divide());
-    this.zoom.addEventListener("change", () => this.resize());
+    this.zoom.addEventListener("change", () => this.enlarge());
     new ResizeObserver(() => this.resize()).observe(this.scroller);
     this.startDragging();
   }
@@ -39,6 +39,17 @@ export class Comparison {
     this.root.classList.add("divided");
     this.slider.value = 50;
     this.resize();
+  }
+
+  /** Change the size on screen; what was in the middle stays there. */
+  enlarge() {
+    const { scroller } = this;
+    const x = (scroller.scrollLeft + scroller.clientWidth / 2) / scroller.scrollWidth;
+    const y = (scroller.scrollTop + scroller.clientHeight / 2) / scroller.scrollHeight;
+    this.resize();
+    scroller.scrollLeft = x * scroller.scrollWidth - scroller.clientWidth / 2;
+    scroller.scrollTop = y * scroller.scrollHeight - scroller.clientHeight / 2;
+    this.divide();
   }
 
   resize() {

@@ -64,7 +64,6 @@ class Network {
 async function load(accelerator) {
   const simd = await supportsFeature("relaxedSimd");
   const options = {
-    // Without JSPI (stack switching) WebGPU runs floating-point models only.
     jspi: accelerator === "webgpu" && (await supportsFeature("jspi")),
     // Threads share memory, which browsers allow under COOP and COEP headers only.
     threads: accelerator === "wasm" && simd && self.crossOriginIsolated,
@@ -93,13 +92,19 @@ function moduleOptions() {
 }
 
 async function compile(model, accelerator) {
+  if (accelerator === "webgpu" && !model.precision.startsWith("float")) {
+    const jspi = await supportsFeature("jspi"); // stack switching; without it they fail
+    if (!jspi) throw new Error("On WebGPU this browser runs 16- and 32-bit models only.");
+  }
   const response = await fetch(model.file);
   if (!response.ok) throw new Error(`${model.file} is missing on the server.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   // Half-precision arithmetic would be faster on some phones, but off by several grey levels.
   const options = { accelerator, gpuOptions: { precision: "fp32" } };
   const compiled = await loadAndCompile(bytes, options);
-  if (accelerator === "webgpu" && !compiled.isFullyAccelerated) {
+  // Without JSPI LiteRT.js goes over to WASM by itself where it must.
+  const elsewhere = compiled.options.accelerator !== accelerator;
+  if (accelerator === "webgpu" && (elsewhere || !compiled.isFullyAccelerated)) {
     compiled.delete();
     throw new Error("This browser's WebGPU cannot run the whole model.");
   }

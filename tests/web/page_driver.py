@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from awsrn_keras.tiles import upscale_with
+from export.page_server import read_headers
 from export.runtime import LiteRTModel
 
 
@@ -19,6 +20,9 @@ class Site(NamedTuple):
 
     def models(self) -> list[dict]:
         return json.loads((self.folder / "models.json").read_text())["models"]
+
+    def headers(self) -> dict[str, str]:
+        return read_headers(self.folder / "_headers")
 
     def network(self, **wanted) -> LiteRTModel:
         """The model with the wanted scale and precision, run by LiteRT on the processor."""

@@ -137,6 +137,23 @@ def test_a_wrong_graphics_processor_is_found_out(new_page, site, picture):
     assert largest_difference(download(page), expected(site, pixels)[0]) <= 1
 
 
+def test_browsers_without_jspi_run_floating_point_on_webgpu(new_page, site, picture):
+    path, pixels = picture(48, 50)
+
+    def older(route):
+        script = "delete WebAssembly.Suspending;\n" + route.fetch().text()
+        route.fulfill(body=script, content_type="text/javascript", headers=site.headers())
+
+    page = new_page(routes=[("**/worker.js", older)])
+
+    upscale(page, path, "webgpu")
+
+    assert "WebGPU" in page.locator("#facts").inner_text()
+    assert largest_difference(download(page), expected(site, pixels)[0]) <= 1
+    message = upscale(page, path, "auto", precision="int8")
+    assert "16- and 32-bit models only. It was computed on the CPU instead." in message
+
+
 def test_without_webgpu_the_processor_computes(new_page, site, picture):
     path, pixels = picture(48, 55)
     hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })"

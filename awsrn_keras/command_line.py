@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 
 
@@ -18,6 +19,8 @@ def run_command(main: Callable[[], int | None]) -> None:
     """
     from .errors import InputError
 
+    # On metadata of a damaged picture; what harms is reported by an error of our own.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         status = main() or 0
     except InputError as error:

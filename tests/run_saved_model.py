@@ -36,6 +36,7 @@ _run_types = (_pointer, _pointer, *_ends, *_ends, _pointer, _int, _pointer, _poi
 # Result and arguments of each function that is called.
 _FUNCTIONS = {
     "TF_NewStatus": (_pointer,),
+    "TF_DeleteStatus": (None, _pointer),
     "TF_GetCode": (_int, _pointer),
     "TF_Message": (_text, _pointer),
     "TF_NewSessionOptions": (_pointer,),
@@ -52,26 +53,68 @@ _FUNCTIONS = {
     "TF_TensorByteSize": (_size, _pointer),
     "TF_StringInit": (None, _pointer),
     "TF_StringCopy": (None, _pointer, _text, _size),
+    "TF_StringDealloc": (None, _pointer),
     "TF_StringGetDataPointer": (_pointer, _pointer),
     "TF_StringGetSize": (_size, _pointer),
     "TF_GetAllOpList": (ctypes.POINTER(Buffer),),
 }
 
 
+class Session:
+    """A SavedModel that is loaded; `run` may be called from several threads at once.
+
+    Args:
+        library: Path of libtensorflow_cc.
+        folder: The SavedModel.
+    """
+
+    def __init__(self, library: str, folder: str):
+        self._tf = tf = _load(library)
+        self._graph, status = tf.TF_NewGraph(), tf.TF_NewStatus()
+        options, tags = tf.TF_NewSessionOptions(), (_text * 1)(b"serve")
+        self._session = tf.TF_LoadSessionFromSavedModel(
+            options, None, folder.encode(), tags, 1, self._graph, None, status
+        )
+        if tf.TF_GetCode(status):
+            raise RuntimeError(tf.TF_Message(status).decode())
+
+    def operations(self) -> bytes:
+        """All operations that the runtime knows, a serialised OpList."""
+        listed = self._tf.TF_GetAllOpList().contents
+        return ctypes.string_at(listed.data, listed.length)
+
+    def run(self, feeds: dict, fetch: str) -> tuple:
+        """Status code, message, and an array or a list of bytes."""
+        tf, graph, status = self._tf, self._graph, self._tf.TF_NewStatus()
+        inputs = (Output * len(feeds))(*(_output(tf, graph, name) for name in feeds))
+        values = (_pointer * len(feeds))(*(_tensor(tf, value) for value in feeds.values()))
+        outputs, results = (Output * 1)(_output(tf, graph, fetch)), (_pointer * 1)()
+        ends = (inputs, values, len(feeds), outputs, results, 1)
+        tf.TF_SessionRun(self._session, None, *ends, None, 0, None, status)
+        code = tf.TF_GetCode(status)
+        message = tf.TF_Message(status).decode(errors="replace")
+        answer = (code, message, None if code else _value(tf, results[0]))
+        for tensor, value in zip(values, feeds.values(), strict=True):
+            if isinstance(value, list):
+                data = tf.TF_TensorData(tensor)
+                for i in range(len(value)):
+                    tf.TF_StringDealloc(data + _STRING_BYTES * i)
+        for tensor in [*values, *results]:
+            if tensor:
+                tf.TF_DeleteTensor(tensor)
+        tf.TF_DeleteStatus(status)
+        return answer
+
+
 def main():
     task = pickle.load(sys.stdin.buffer)
-    tf = _load(task["library"])
-    listed = tf.TF_GetAllOpList().contents
-    operations = ctypes.string_at(listed.data, listed.length)
-    graph, status = tf.TF_NewGraph(), tf.TF_NewStatus()
-    tags = (_text * 1)(b"serve")
-    session = tf.TF_LoadSessionFromSavedModel(
-        tf.TF_NewSessionOptions(), None, task["folder"].encode(), tags, 1, graph, None, status
-    )
-    if tf.TF_GetCode(status):
-        raise RuntimeError(tf.TF_Message(status).decode())
-    answers = [_run(tf, session, graph, status, *request) for request in task["requests"]]
-    result = {"answers": answers, "operations": operations, "modules": sorted(sys.modules)}
+    session = Session(task["library"], task["folder"])
+    answers = [session.run(*request) for request in task["requests"]]
+    result = {
+        "answers": answers,
+        "operations": session.operations(),
+        "modules": sorted(sys.modules),
+    }
     pickle.dump(result, sys.stdout.buffer)
 
 
@@ -81,21 +124,6 @@ def _load(path):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
-
-
-def _run(tf, session, graph, status, feeds, fetch):
-    inputs = (Output * len(feeds))(*(_output(tf, graph, name) for name in feeds))
-    values = (_pointer * len(feeds))(*(_tensor(tf, value) for value in feeds.values()))
-    outputs, results = (Output * 1)(_output(tf, graph, fetch)), (_pointer * 1)()
-    tf.TF_SessionRun(
-        session, None, inputs, values, len(feeds), outputs, results, 1, None, 0, None, status
-    )
-    code = tf.TF_GetCode(status)
-    answer = (code, tf.TF_Message(status).decode(), None if code else _value(tf, results[0]))
-    for tensor in [*values, *results]:
-        if tensor:
-            tf.TF_DeleteTensor(tensor)
-    return answer
 
 
 def _output(tf, graph, name):

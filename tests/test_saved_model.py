@@ -1,23 +1,19 @@
 """The SavedModel run as a server runs it, and the files that lie beside it."""
 
 import io
-import pickle
 import shutil
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.wrappers_pb2 import DESCRIPTOR as WRAPPERS
 from PIL import Image
+from served_model import meta_graph, resolved, run_script
 from tensorflow.core.framework.op_def_pb2 import OpList
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from awsrn_keras import AWSRN
@@ -112,9 +108,7 @@ def folder(exported):
 
 @pytest.fixture(scope="module")
 def graph(folder):
-    content = (folder / "saved_model/1/saved_model.pb").read_bytes()
-    (meta_graph,) = SavedModel.FromString(content).meta_graphs
-    return meta_graph
+    return meta_graph(folder)
 
 
 @pytest.fixture(scope="module")
@@ -133,24 +127,8 @@ def served(folder, graph):
     for number, (signature, arguments) in enumerate(read_warm_up(folder / "saved_model/1")):
         plain = {k: v.tolist() if v.dtype == object else v for k, v in arguments.items()}
         requests[f"warm-up {number}"] = (signature, plain)
-
-    def resolved(signature, arguments):
-        names = graph.signature_def[signature]
-        (output,) = names.outputs.values()
-        return {names.inputs[k].name: value for k, value in arguments.items()}, output.name
-
-    library = next(Path(tf.sysconfig.get_lib()).glob("libtensorflow_cc.*"))
-    task = {
-        "library": str(library),
-        "folder": str(folder / "saved_model/1"),
-        "requests": [resolved(*request) for request in requests.values()],
-    }
-    script = Path(__file__).with_name("run_saved_model.py")
-    process = subprocess.run(
-        [sys.executable, "-I", script], input=pickle.dumps(task), capture_output=True, check=False
-    )
-    assert process.returncode == 0, process.stderr.decode()
-    result = pickle.loads(process.stdout)
+    asked = [resolved(graph, *request) for request in requests.values()]
+    result = run_script("run_saved_model.py", folder, requests=asked)
     answers = dict(zip(requests, result.pop("answers"), strict=True))
     return {**result, "images": images, "answers": answers}
 

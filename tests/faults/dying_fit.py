@@ -28,13 +28,14 @@ from training.fit import main
 def die_at(kind: str, count: int) -> None:
     """Patch what the operations of `kind` go through."""
     number = getattr(signal, kind, signal.SIGKILL)
+    what = "the beginning" if number != signal.SIGKILL else kind
 
     def operation(path):
         nonlocal count
         if "checkpoint" in os.fsdecode(path):
             count -= 1
             if count == 0:
-                print(f"{number.name} at {kind} of {os.path.basename(path)}", flush=True)
+                print(f"{number.name} at {what} of {os.path.basename(path)}", flush=True)
                 os.kill(os.getpid(), number)
 
     def patch(owner, name, path_of, after=False):
@@ -61,7 +62,9 @@ def die_at(kind: str, count: int) -> None:
     elif kind == "unlink":
         patch(os, "unlink", lambda path, **_: path)
     else:
-        patch(keras.callbacks.CallbackList, "on_train_batch_begin", lambda *_: "checkpoint")
+        patch(
+            keras.callbacks.CallbackList, "on_train_batch_begin", lambda *_: "a step, no checkpoint"
+        )
 
 
 if __name__ == "__main__":

@@ -62,9 +62,8 @@ def die_at(kind: str, count: int) -> None:
     elif kind == "unlink":
         patch(os, "unlink", lambda path, **_: path)
     else:
-        patch(
-            keras.callbacks.CallbackList, "on_train_batch_begin", lambda *_: "a step, no checkpoint"
-        )
+        step = "a step, no checkpoint"
+        patch(keras.callbacks.CallbackList, "on_train_batch_begin", lambda *_: step)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_driver import Site
 from PIL import Image
 
 from export.page_server import page_server
+
+from .page_driver import Site
 
 TILE = 48
 FLAGS = [

@@ -7,7 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from page_driver import download, expected, upscale
+
+from .page_driver import download, expected, upscale
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from page_driver import download, expected, upscale
 from PIL import Image
 
 from awsrn_keras.tiles import fill_transparent
+
+from .page_driver import download, expected, upscale
 
 pytestmark = pytest.mark.slow
 

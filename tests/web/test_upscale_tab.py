@@ -37,8 +37,29 @@ def test_tiles_give_the_pixels_of_litert_on_the_whole_picture(
     assert result.filename == f"{path.stem}_x2.png"
     wanted, _ = expected(site, pixels, precision=precision)
     assert largest_difference(result, wanted) <= tolerance
+    if precision == "float16":  # a rounding may fall otherwise here and there, no seam
+        assert np.mean(np.asarray(result.convert("RGB")) != wanted) < 1e-3
     bicubic = Image.fromarray(pixels).resize(result.size, Image.Resampling.BICUBIC)
     assert largest_difference(bicubic, wanted) > 20  # else the check above proves little
+
+
+def test_windows_cover_an_axis_and_have_full_margins(new_page):
+    size, margin = 48, 22
+    cut = """async ([length, size, margin]) =>
+        (await import("./tiles.js")).cutAxis(length, size, margin)"""
+    page = new_page()
+
+    for length in (1, 30, 48, 49, 52, 53, 70, 101):
+        spans = page.evaluate(cut, [length, size, margin])
+
+        edges = [0, *(span["end"] for span in spans)]
+        assert [span["begin"] for span in spans] == edges[:-1]
+        assert edges[-1] == length
+        for span in spans:
+            assert span["begin"] == 0 or span["begin"] - span["start"] >= margin
+            assert span["end"] == length or span["start"] + size - span["end"] >= margin
+            assert 0 <= span["start"] <= max(0, length - size)
+            assert span["end"] <= span["start"] + size
 
 
 def test_another_network_and_scale_can_be_chosen(new_page, site, picture):

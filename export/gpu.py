@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ _MISSING = {
     "gpu": ("No adapters found", "LiteRT finds no GPU"),
     "npu": ("NPU accelerator could not be loaded", "LiteRT finds no NPU"),
 }
+_LITERT_WAITS = 115  # seconds; seen to give up after two minutes
+_TOO_SLOW = "no result in the two minutes that LiteRT waits for; export a smaller size"
 _CHECKOUT = Path(__file__).parents[1]
 
 
@@ -45,10 +48,13 @@ class Gpu(NamedTuple):
 
 
 class CompiledRun(NamedTuple):
-    """What `run_compiled` gives: `pixels` are None, and `reason` says why, where it failed."""
+    """What `run_compiled` gives: `pixels` are None, and `reason` says why, where it failed.
+
+    `whole` is None where it failed before that was known.
+    """
 
     pixels: np.ndarray | None
-    whole: bool
+    whole: bool | None
     reason: str | None
 
 
@@ -89,9 +95,12 @@ def run_compiled(
         np.save(source, picture)
         more = [source, *(["--float32"] if float32 else [])]
         place, environment = ("gpu", gpu.environment) if gpu else ("cpu", {})
+        began = time.monotonic()
         done = _run(model, place, result, more, environment)
         if done.returncode:
-            return CompiledRun(None, False, reason_of(done, place))
+            late = gpu is not None and time.monotonic() - began > _LITERT_WAITS
+            whole = False if _PARTLY.search(done.stderr) else None
+            return CompiledRun(None, whole, _TOO_SLOW if late else reason_of(done, place))
         with np.load(result) as facts:
             return CompiledRun(facts["pixels"], bool(facts["whole"]), None)
 

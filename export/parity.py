@@ -83,7 +83,7 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
     run = run_compiled(file.path, picture, gpu, precision == "float32")
     if run.pixels is None:
         return Parity(
-            file.path.stem, False, to_keras, faults=(*faults, f"on the GPU: {run.reason}")
+            file.path.stem, run.whole, to_keras, faults=(*faults, f"on the GPU: {run.reason}")
         )
     differences = Difference.of(run.pixels, expected), Difference.of(run.pixels, cpu.pixels)
     if not run.whole:

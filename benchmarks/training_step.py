@@ -89,8 +89,8 @@ def torch_step(variant, scale, batch, channels_last, bfloat16):
 
 def keras_step(name, scale, precision, batch_size, patch_size):
     """A step of fit.py's own model on its own data; returns it and the seconds spent waiting."""
-    from training.config import Config
-    from training.trainer import compiled_model, load_data, training_data
+    from training.fitting.config import Config
+    from training.fitting.trainer import compiled_model, load_data, training_data
 
     config = Config(
         variant=name,

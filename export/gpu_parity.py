@@ -68,7 +68,7 @@ def export_default(folder: Path) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
-    from export.publish import publish
+    from export.tflite.publish import publish
 
     model = load_model(_PRESET)
     bank = load_pairs("sample", model.scale, "train")
@@ -81,8 +81,8 @@ def export_default(folder: Path) -> None:
 
 def check(folder: Path, options) -> int:
     """Compare all files of a folder; 0, 1 or 3 for the exit status."""
-    from export.exported import exported_files
-    from export.gpu import PACKAGES, find_gpu
+    from export.devices.gpu import PACKAGES, find_gpu
+    from export.tflite.exported import exported_files
 
     files = exported_files(folder)
     name = options.model or preset_of(files)
@@ -111,8 +111,8 @@ def compare_all(files: list, name: str, gpu) -> list:
     """Compare each file with the network of that name, and print what comes out."""
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
-    from export.calibration import calibration_pictures
-    from export.parity import compare
+    from export.devices.parity import compare
+    from export.tflite.calibration import calibration_pictures
 
     model = load_model(name)
     bank = load_pairs("sample", model.scale, "validation")

@@ -63,12 +63,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
-    from export.calibration import calibration_pictures
-    from export.equalisation import fuse_for_int8
     from export.qat.description import describe
-    from export.publish import metadata, put_in_place
     from export.qat.ranges import narrow_ranges
     from export.qat.training import convert_trained, train
+    from export.tflite.calibration import calibration_pictures
+    from export.tflite.equalisation import fuse_for_int8
+    from export.tflite.publish import metadata, put_in_place
 
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")

@@ -22,7 +22,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.jobs import Job, plan
 from awsrn_keras.pictures import losses, read_picture, to_eight_bits, write_picture
 from awsrn_keras.tiles import fill_transparent
-from export.servers import GrpcServer, RestServer, ServerError, connect
+from export.serving.servers import GrpcServer, RestServer, ServerError, connect
 
 
 def parser() -> argparse.ArgumentParser:

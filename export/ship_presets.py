@@ -21,7 +21,7 @@ def main() -> None:
     ).parse_args()
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from export.publish import publish
+    from export.tflite.publish import publish
 
     for name, card in presets().items():
         if card["variant"] in VARIANTS:

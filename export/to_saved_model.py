@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
     from awsrn_keras.model import receptive_field
     from awsrn_keras.pretrained import load_model
-    from export.saved_model import publish
+    from export.serving.saved_model import publish
 
     model = load_model(options.model)
     radius = receptive_field(model)

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
-    from export.publish import publish
+    from export.tflite.publish import publish
 
     model = load_model(options.model)
     bank = load_pairs(options.calibration, model.scale, "train")

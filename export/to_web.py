@@ -19,7 +19,7 @@ from awsrn_keras.pretrained import preset_path, presets
 from awsrn_keras.variants import VARIANTS
 from export import PRECISIONS
 
-_SOURCE = Path(__file__).parent / "web"
+_SOURCE = Path(__file__).parent / "web" / "page"
 _MANIFEST = "models.json"
 
 
@@ -90,8 +90,8 @@ def build(options) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.pretrained import load_model
-    from export.litert_js import put_litert_js
-    from export.page_models import put_manifest, put_model
+    from export.web.litert_js import put_litert_js
+    from export.web.models import put_manifest, put_model
 
     with replacing(options.output) as folder:
         shutil.copytree(_SOURCE, folder)
@@ -111,7 +111,7 @@ def build(options) -> None:
 
 
 def serve(options) -> None:
-    from export.page_server import page_server
+    from export.web.server import page_server
 
     with page_server(options.output, options.host, options.port) as server:
         print(f"http://{options.host}:{server.server_port}  (Ctrl-C ends)", flush=True)

@@ -36,7 +36,7 @@ def exported(tmp_path_factory):
     import numpy as np
 
     from awsrn_keras import AWSRN
-    from export.saved_model import publish
+    from export.serving.saved_model import publish
 
     keras.utils.set_random_seed(0)
     model = AWSRN("awsrn_sd", 3)
@@ -61,7 +61,7 @@ def exported_tflite(tmp_path_factory):
 @pytest.fixture(scope="session")
 def gpu():
     """A GPU as LiteRT sees it, or a driver in software; in CI there must be one."""
-    from export.gpu import PACKAGES, find_gpu
+    from export.devices.gpu import PACKAGES, find_gpu
 
     found = find_gpu()
     if found is None:

@@ -138,7 +138,7 @@ def main():
 
 def _exported(folder):
     from awsrn_keras import AWSRN
-    from export.saved_model import publish
+    from export.serving.saved_model import publish
 
     publish(AWSRN.from_preset("awsrn_sd_x2"), folder, tile=32, window=64)
     return folder

@@ -79,7 +79,7 @@ def main():
     options = parse.parse_args()
 
     from awsrn_keras import AWSRN
-    from export.saved_model import publish
+    from export.serving.saved_model import publish
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder) / "awsrn_sd_x2"

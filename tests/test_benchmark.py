@@ -14,8 +14,8 @@ from tflite_files import SHIPPED, write_file
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
 from export.benchmark import main
-from export.phone_output import read_output
-from export.timings import DidNotRun, read_timings
+from export.devices.phone_output import read_output
+from export.devices.timings import DidNotRun, read_timings
 
 PHONE = "google Pixel 9 Pro, Android 16"
 

@@ -7,10 +7,10 @@ import pytest
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
-from training.device_loop import State, adam_step, draw_crops, host_bank, learning_rate
-from training.release_files import Progress
-from training.release_recipe import Recipe
-from training.release_run import Pace
+from training.release.device_loop import State, adam_step, draw_crops, host_bank, learning_rate
+from training.release.files import Progress
+from training.release.recipe import Recipe
+from training.release.run import Pace
 
 
 def coordinates(image: int, height: int, width: int, scale: int):

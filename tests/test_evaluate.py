@@ -13,9 +13,9 @@ from awsrn_keras import AWSRN, psnr_y, ssim_y, upscale
 from awsrn_keras.command_line import run_command
 from awsrn_keras.scoring import Score, bicubic
 from training.evaluate import main
-from training.image_sets import load_image_sets
-from training.published import published
-from training.scoreboard import SetScores, image_table, mean_table, measure
+from training.scores.image_sets import load_image_sets
+from training.scores.published import published
+from training.scores.scoreboard import SetScores, image_table, mean_table, measure
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from training_runs import arguments, make_photographs
 from awsrn_keras.command_line import run_command
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
-from training.callbacks import ValidationPSNR
-from training.config import RECIPES, Config
 from training.fit import main
-from training.run_folder import RunFolder
-from training.trainer import copy_weights, learning_rate_schedule
+from training.fitting.callbacks import ValidationPSNR
+from training.fitting.config import RECIPES, Config
+from training.fitting.run_folder import RunFolder
+from training.fitting.trainer import copy_weights, learning_rate_schedule
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from awsrn_keras.command_line import run_command
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
 from export import PRECISIONS
-from export.calibration import calibration_pictures
-from export.exported import exported_files
+from export.devices.parity import Difference, compare, judged
 from export.gpu_parity import main
-from export.parity import Difference, compare, judged
-from export.publish import publish
+from export.tflite.calibration import calibration_pictures
+from export.tflite.exported import exported_files
+from export.tflite.publish import publish
 
 NETWORKS = [(name, scale) for name in ("awsrn_m", "awsrn_s", "awsrn_sd") for scale in (2, 3, 4)]
 NETWORKS += [("awsrn", scale) for scale in (2, 3, 4, 8)]
@@ -113,7 +113,7 @@ def test_a_file_of_free_size_is_compared_on_the_processor(gpu, tmp_path, capsys)
 
 
 def test_without_a_driver_the_packages_are_named_with_status_3(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("export.gpu._SWIFTSHADER", ())
+    monkeypatch.setattr("export.devices.gpu._SWIFTSHADER", ())
     for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES"):
         monkeypatch.setenv(name, str(tmp_path / "no_driver.json"))
     write_file(tmp_path / "float16.tflite", (24, 20))

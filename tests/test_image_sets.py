@@ -8,7 +8,7 @@ from PIL import Image
 
 from awsrn_keras import imresize
 from awsrn_keras.errors import InputError
-from training.image_sets import load_image_sets
+from training.scores.image_sets import load_image_sets
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from awsrn_keras.errors import InputError
-from training import picture_packs
-from training.picture_packs import write_packs
-from training.release_data import load_images
+from training.release import picture_packs
+from training.release.data import load_images
+from training.release.picture_packs import write_packs
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from awsrn_keras.pretrained import WEIGHTS, load_model, preset_path
 from awsrn_keras.pytorch import to_official
 from awsrn_keras.scoring import mean_score, score
 from awsrn_keras.upscaling import KerasEngine, upscale
-from training.image_sets import load_image_sets
-from training.published import published
+from training.scores.image_sets import load_image_sets
+from training.scores.published import published
 
 PRESETS = awsrn.presets()
 NAMES = [f"{variant}_x{scale}" for variant in ("awsrn_sd", "awsrn_s") for scale in (2, 3, 4)]

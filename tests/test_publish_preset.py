@@ -12,7 +12,7 @@ from awsrn_keras.metrics import psnr_y
 from awsrn_keras.pytorch import from_pytorch, read_tensors, to_official
 from awsrn_keras.resize import imresize
 from training.publish_preset import check_cost, main
-from training.scoreboard import SetScores
+from training.scores.scoreboard import SetScores
 
 
 @pytest.fixture

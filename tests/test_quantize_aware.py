@@ -9,12 +9,12 @@ from keras import ops
 from awsrn_keras import AWSRN, fuse
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
-from export.calibration import calibration_pictures
-from export.equalisation import fuse_for_int8
-from export.flatbuffer import read_metadata
 from export.qat.description import describe
 from export.quantize_aware import main
-from export.runtime import LiteRTModel
+from export.tflite.calibration import calibration_pictures
+from export.tflite.equalisation import fuse_for_int8
+from export.tflite.flatbuffer import read_metadata
+from export.tflite.runtime import LiteRTModel
 
 # tensorflow-model-optimization compares versions in an old way when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:distutils Version classes")

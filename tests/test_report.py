@@ -10,9 +10,9 @@ from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.metrics import psnr_y
 from export import to_tflite
-from export.measuring import Upscaler, picture_sets
 from export.report import main
-from export.runtime import LiteRTModel
+from export.reporting.measuring import Upscaler, picture_sets
+from export.tflite.runtime import LiteRTModel
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from tensorflow.core.framework.op_def_pb2 import OpList
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from awsrn_keras import AWSRN
-from export.saved_model import publish, verify
-from export.warm_up import read_warm_up
+from export.serving.saved_model import publish, verify
+from export.serving.warm_up import read_warm_up
 
 pytestmark = pytest.mark.slow
 

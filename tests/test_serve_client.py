@@ -14,7 +14,7 @@ from PIL import Image
 from awsrn_keras.command_line import run_command
 from awsrn_keras.pictures import read_picture
 from export.serve_client import main
-from export.servers import connect
+from export.serving.servers import connect
 
 NAME = "awsrn_sd_x3"
 random = np.random.default_rng(0)

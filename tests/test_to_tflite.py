@@ -11,11 +11,11 @@ from awsrn_keras import AWSRN
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
 from export import PRECISIONS
-from export.calibration import black_and_white, calibration_pictures
-from export.conversion import shuffle_by_transpose
-from export.flatbuffer import read_graph, read_metadata
-from export.publish import publish
-from export.runtime import LiteRTModel
+from export.tflite.calibration import black_and_white, calibration_pictures
+from export.tflite.conversion import shuffle_by_transpose
+from export.tflite.flatbuffer import read_graph, read_metadata
+from export.tflite.publish import publish
+from export.tflite.runtime import LiteRTModel
 from export.to_tflite import main
 
 HEIGHT, WIDTH = 32, 40

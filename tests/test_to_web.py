@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from awsrn_keras.errors import InputError
-from export import litert_js, to_web
-from export.page_server import page_server, read_headers
+from export import to_web
+from export.web import litert_js
+from export.web.server import page_server, read_headers
 
 SOURCE = Path(to_web.__file__).parent / "web"
 

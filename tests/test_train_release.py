@@ -18,8 +18,8 @@ from awsrn_keras.metrics import psnr_y
 from awsrn_keras.pretrained import load_model, preset_path
 from awsrn_keras.resize import imresize
 from training import train_release
-from training.release_files import Progress, ReleaseFiles
-from training.release_recipe import Recipe
+from training.release.files import Progress, ReleaseFiles
+from training.release.recipe import Recipe
 
 COMMAND = Path(train_release.__file__)
 TINY = [

@@ -12,9 +12,9 @@ from training_runs import arguments, make_photographs, saved_state, saved_tensor
 
 from awsrn_keras import AWSRN
 from awsrn_keras.errors import InputError
-from training.callbacks import StopOnDivergence
 from training.fit import main
-from training.run_folder import Progress, RunFolder
+from training.fitting.callbacks import StopOnDivergence
+from training.fitting.run_folder import Progress, RunFolder
 
 ROOT = Path(__file__).parents[1]
 

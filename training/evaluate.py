@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     from awsrn_keras.pretrained import load_model
     from awsrn_keras.scoring import bicubic
     from awsrn_keras.upscaling import KerasEngine, upscale
-    from training.image_sets import load_image_sets
-    from training.scoreboard import image_table, mean_table, measure
+    from training.scores.image_sets import load_image_sets
+    from training.scores.scoreboard import image_table, mean_table, measure
 
     models = {name: load_model(name) for name in options.models}
     scale = common_scale(models, options.scale)

@@ -16,8 +16,8 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
-from training.config import PRECISIONS, RECIPES, SCHEDULES, Config, with_options
-from training.run_folder import RunFolder
+from training.fitting.config import PRECISIONS, RECIPES, SCHEDULES, Config, with_options
+from training.fitting.run_folder import RunFolder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -94,9 +94,9 @@ def default_folder(config: Config) -> Path:
 
 def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = False) -> None:
     print(start_backend(), flush=True)
-    from training.devices import devices_for, keep_tensorflow_off_gpus
-    from training.report import report
-    from training.trainer import load_data, steps_for, train, use_determinism
+    from training.fitting.devices import devices_for, keep_tensorflow_off_gpus
+    from training.fitting.report import report
+    from training.fitting.trainer import load_data, steps_for, train, use_determinism
 
     keep_tensorflow_off_gpus()
     devices = devices_for(config.batch_size) if distribute else []

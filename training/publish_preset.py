@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     print(start_backend(), flush=True)
-    from training.image_sets import load_image_sets
-    from training.scoreboard import mean_table
+    from training.scores.image_sets import load_image_sets
+    from training.scores.scoreboard import mean_table
 
     original = load_model(options.model)
     tensors = stored_form(to_official(original))
@@ -82,7 +82,7 @@ def score_set(image_set, model, name: str):
     """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
     from awsrn_keras.scoring import bicubic
     from awsrn_keras.upscaling import KerasEngine, upscale
-    from training.scoreboard import measure
+    from training.scores.scoreboard import measure
 
     upscalers = {
         "bicubic": functools.partial(bicubic, scale=model.scale),

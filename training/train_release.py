@@ -17,7 +17,7 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
-from training.release_recipe import PRECISIONS, RECIPE_OPTIONS, Recipe
+from training.release.recipe import PRECISIONS, RECIPE_OPTIONS, Recipe
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError("Give --steps or --minutes, not both.")
     recipe = Recipe(**given)
     start_jax()
-    from training.release_files import ReleaseFiles
+    from training.release.files import ReleaseFiles
 
     with contextlib.closing(ReleaseFiles(options.output)) as files:
         if options.resume:
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def pack(images: list[str], output: str) -> None:
-    from training.picture_packs import write_packs
+    from training.release.picture_packs import write_packs
 
     for path in write_packs(images, Path(output)):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
@@ -107,9 +107,9 @@ def start_jax() -> None:
 def train(options: argparse.Namespace, recipe: Recipe, files, data=None, progress=None) -> None:
     """A new training, or with `data` and `progress` the rest of one."""
     from awsrn_keras.pretrained import load_model
-    from training.release_data import load_images, load_sources
-    from training.release_record import device_name, known_peak, publish_command, speed_line
-    from training.release_run import Training, wait_for
+    from training.release.data import load_images, load_sources
+    from training.release.record import device_name, known_peak, publish_command, speed_line
+    from training.release.run import Training, wait_for
 
     if recipe.init and not options.after:
         load_model(recipe.init)  # a mistake shows before the images are decoded

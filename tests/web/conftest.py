@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.page_server import page_server
+from export.web.server import page_server
 
 from .page_driver import Site
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from awsrn_keras.tiles import upscale_with
-from export.page_server import read_headers
-from export.runtime import LiteRTModel
+from export.tflite.runtime import LiteRTModel
+from export.web.server import read_headers
 
 
 class Site(NamedTuple):

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from export import to_web
-from export.flatbuffer import read_metadata
-from export.page_models import probe_picture
+from export.tflite.flatbuffer import read_metadata
+from export.web.models import probe_picture
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """One picture through one .tflite file by LiteRT's CompiledModel; a program of its own.
 
-    python -m export.compiled_run MODEL cpu|gpu RESULT.npz [PICTURE.npy] [--float32]
+    python -m export.devices.compiled_run MODEL cpu|gpu RESULT.npz [PICTURE.npy] [--float32]
 
 Apart from the caller, because a GPU driver is chosen by the environment before LiteRT is
 loaded, and may take its process with it. LiteRT says on stderr which device it takes.

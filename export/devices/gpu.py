@@ -27,7 +27,7 @@ _MISSING = {
 }
 _LITERT_WAITS = 115  # seconds; seen to give up after two minutes
 _TOO_SLOW = "no result in the two minutes that LiteRT waits for; export a smaller size"
-_CHECKOUT = Path(__file__).parents[1]
+_CHECKOUT = Path(__file__).parents[2]
 
 
 class Gpu(NamedTuple):
@@ -106,7 +106,15 @@ def run_compiled(
 
 
 def _run(model, place, result, more, environment):
-    command = [sys.executable, "-m", "export.compiled_run", model.resolve(), place, result, *more]
+    command = [
+        sys.executable,
+        "-m",
+        "export.devices.compiled_run",
+        model.resolve(),
+        place,
+        result,
+        *more,
+    ]
     variables = {**os.environ, **environment}
     return subprocess.run(
         command, env=variables, cwd=_CHECKOUT, capture_output=True, text=True, errors="replace"

@@ -17,7 +17,7 @@ from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 from awsrn_keras.model import AWSRN
 
-from .release_recipe import Recipe
+from .recipe import Recipe
 
 LARGEST_NORM = 100  # of a gradient; training reaches it in the first steps only
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8

@@ -17,12 +17,12 @@ from awsrn_keras.files import replacing
 from awsrn_keras.metrics import psnr_y
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pytorch import to_official
+from training.warm_start import copy_weights
 
 from .device_loop import DeviceBank, State, compile_steps, new_state
-from .release_files import Progress, ReleaseFiles
-from .release_recipe import Recipe
-from .release_record import make_record
-from .warm_start import copy_weights
+from .files import Progress, ReleaseFiles
+from .recipe import Recipe
+from .record import make_record
 
 LINE_SECONDS = 15  # between two lines of progress
 

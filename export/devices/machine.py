@@ -6,10 +6,10 @@ from pathlib import Path
 
 from awsrn_keras.command_line import cpu_cores
 from awsrn_keras.progress import ProgressBar
+from export.reporting.measuring import benchmark
+from export.tflite.exported import ExportedFile
 
-from .exported import ExportedFile
 from .gpu import Gpu, find_gpu
-from .measuring import benchmark
 from .timings import DidNotRun, Timing
 
 

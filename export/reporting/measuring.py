@@ -11,14 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from awsrn_keras.data import PairBank, load_pairs
-
-from .flatbuffer import read_graph, read_metadata
-from .gpu import reason_of
-from .runtime import LiteRTModel
-from .timings import DidNotRun
+from export.devices.gpu import reason_of
+from export.devices.timings import DidNotRun
+from export.tflite.flatbuffer import read_graph, read_metadata
+from export.tflite.runtime import LiteRTModel
 
 _SLOW_MS = 2000
-_CHECKOUT = Path(__file__).parents[1]
+_CHECKOUT = Path(__file__).parents[2]
 
 
 class Speed(NamedTuple):
@@ -56,7 +55,12 @@ def _benchmark(path, threads, runs, accelerator, variables):
         place = [f"--use_{accelerator}", "--require_full_delegation"]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "export.litert_benchmark", f"--model={path.resolve()}"]
+        command = [
+            sys.executable,
+            "-m",
+            "export.devices.litert_benchmark",
+            f"--model={path.resolve()}",
+        ]
         command += [*place, f"--num_runs={runs}", "--warmup_runs=1"]
         command.append(f"--result_json={result}")  # has to be the last
         done = subprocess.run(

@@ -12,7 +12,7 @@ from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
 
-from .serving_graph import Upscaler
+from .graph import Upscaler
 from .warm_up import read_warm_up, write_warm_up
 
 BATCH_SIZES = (1, 2, 4, 8)

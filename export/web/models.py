@@ -9,11 +9,11 @@ from PIL import Image
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
+from export.tflite.flatbuffer import read_metadata
+from export.tflite.publish import publish
+from export.tflite.runtime import LiteRTModel
 
-from .flatbuffer import read_metadata
 from .litert_js import VERSION
-from .publish import publish
-from .runtime import LiteRTModel
 
 _PROBES = 8
 

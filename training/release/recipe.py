@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import check_variant_and_scale
-
-from .config import option
+from training.fitting.config import option
 
 PRECISIONS = ("mixed_bfloat16", "float32")
 

@@ -20,7 +20,7 @@ _SHA512 = {
     "wasm-utils": "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2k"
     "T39A9OYBVdFawteZ/sI1kQ==",
 }
-_LICENSE = Path(__file__).parents[1] / "LICENSE"
+_LICENSE = Path(__file__).parents[2] / "LICENSE"
 _NOTICE = f"""LiteRT.js {VERSION}, https://www.npmjs.com/package/@litertjs/core
 Copyright 2025 Google LLC. Licensed under the Apache License, Version 2.0: see LICENSE.txt.
 

@@ -10,8 +10,8 @@ import numpy as np
 from awsrn_keras.command_line import cpu_cores
 from awsrn_keras.model import AWSRN, multiply_adds
 
-from .release_files import Progress
-from .release_recipe import Recipe
+from .files import Progress
+from .recipe import Recipe
 
 # Dense bfloat16 matrix products, TFLOP/s, by what the device's name holds; the first fits.
 PEAKS = {"H100 PCIe": 756, "H100 NVL": 835, "H100": 989, "H200": 989, "A100": 312}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from awsrn_keras.errors import InputError
+from export.tflite.exported import ExportedFile
 
-from .exported import ExportedFile
 from .phone_output import read_output
 from .timings import DidNotRun, Timing
 

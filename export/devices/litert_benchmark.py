@@ -1,6 +1,6 @@
 """LiteRT's benchmark command, made to wait for the GPU, with two figures added to its result.
 
-    python -m export.litert_benchmark --model=FILE ... --result_json=RESULT
+    python -m export.devices.litert_benchmark --model=FILE ... --result_json=RESULT
 
 By itself the command (ai-edge-litert 2.3) times how long it takes to hand a picture to the
 GPU: 0.4 ms where the result is there after 600. `p90_ms`: it keeps the 5th and 95th

@@ -16,7 +16,7 @@ import numpy as np
 from awsrn_keras.errors import InputError, damaged_file
 from awsrn_keras.files import replacing
 
-from .release_recipe import Recipe
+from .recipe import Recipe
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
+from export.tflite.exported import ExportedFile, exported_files
 
-from .exported import ExportedFile, exported_files
 from .phones import FOLDER, benchmark_command, timing_of
 from .timings import Timing
 

@@ -7,10 +7,10 @@ from keras import ops
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.model import AWSRN
+from export.tflite.exported import ExportedFile
+from export.tflite.verification import RMS_LIMITS
 
-from .exported import ExportedFile
 from .gpu import Gpu, run_compiled
-from .verification import RMS_LIMITS
 
 # Largest difference that is let pass, grey levels of 255: float32 to Keras, the others to
 # the same file on the processor.

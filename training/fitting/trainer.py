@@ -11,13 +11,13 @@ from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
 from awsrn_keras.scoring import bicubic, mean_score, score
+from training.warm_start import copy_weights
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
 from .devices import replicated
 from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
-from .warm_start import copy_weights
 
 WARM_UP_STEPS = 200
 

@@ -9,8 +9,8 @@ import numpy as np
 from awsrn_keras.errors import damaged_file
 from awsrn_keras.progress import ProgressBar
 from awsrn_keras.scoring import mean_score, score
+from export.tflite.flatbuffer import read_graph, read_metadata
 
-from .flatbuffer import read_graph, read_metadata
 from .measuring import Upscaler, benchmark, picture_sets
 
 _CROP = 96

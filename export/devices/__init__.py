@@ -1,0 +1,1 @@
+"""Exported files on processors, GPUs and phones: the same pixels, and how fast."""

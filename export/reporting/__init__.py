@@ -1,0 +1,1 @@
+"""What each precision costs: scores, sizes and times of .tflite files."""

@@ -1,0 +1,1 @@
+"""The page that upscales in a browser: what it is built from and served by."""

@@ -1,0 +1,1 @@
+"""Scores on sets of pictures, beside those published."""

@@ -11,7 +11,7 @@ from export import to_web
 from export.web import litert_js
 from export.web.server import page_server, read_headers
 
-SOURCE = Path(to_web.__file__).parent / "web"
+SOURCE = Path(to_web.__file__).parent / "web" / "page"
 
 
 @pytest.mark.parametrize(

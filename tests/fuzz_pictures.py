@@ -101,6 +101,7 @@ def fuzz_server(contents, folder: Path) -> Counter:
             named = code == INVALID_ARGUMENT and "image_bytes[0]: " in message
             assert code == OK or named, f"case {number}: {code} {message}"
             counts["server", "taken" if code == OK else "refused"] += 1
+        print(f"server: as far as case {chunk[-1][0]}", flush=True)
     return counts
 
 
@@ -128,6 +129,7 @@ def main():
         return itertools.islice(numbered, options.first, last)
 
     counts = fuzz_files(cases())
+    print("upscale and train: all cases", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         counts += fuzz_server(cases(), options.saved_model or _exported(Path(folder) / "export"))
     for (reader, outcome), count in sorted(counts.items()):

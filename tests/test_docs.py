@@ -30,6 +30,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 PARSED_ONLY = {
     "training/train_release.py": "runs on JAX; tests/test_train_release.py",
     "training/publish_preset.py": "replaces a preset; tests/test_publish_preset.py",
+    "export/quantize_aware.py": "minutes of calibration; tests/test_quantize_aware.py",
     "export/serve_client.py": "needs a server; tests/test_serve_client.py",
     "export/gpu_parity.py": "needs a driver; tests/test_gpu_parity.py",
     "export/benchmark.py": "needs phones; tests/test_benchmark.py",
@@ -44,7 +45,6 @@ SHORT = {
         "--val my/photographs",
         "export/to_tflite.py": "--height=48 --width=64 --precision float32",
         "export/to_saved_model.py": "--tile=32",
-        "export/quantize_aware.py": "--steps=2 --batch-size=2 --height=48 --width=64",
     }.items()
 }
 LONG = {"--minutes", "--recipe", "--height", "--width"}  # options that SHORT replaces

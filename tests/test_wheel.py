@@ -47,6 +47,19 @@ def test_the_wheel_holds_the_package_and_its_weights_alone(wheel):
 
 
 @pytest.mark.slow
+def test_no_artefact_names_a_folder_of_the_machine_that_made_it(wheel, exported, tmp_path):
+    _, folder = exported
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    files = [file for made in (tmp_path, folder) for file in made.rglob("*") if file.is_file()]
+    assert len(files) > 40
+    for file in files:
+        content = file.read_bytes()
+        for place in (CHECKOUT, Path.home(), folder.parent, sys.prefix):
+            assert os.fsencode(f"{place}/") not in content, file
+
+
+@pytest.mark.slow
 def test_the_installed_wheel_upscales_a_picture_without_keras(wheel, tmp_path):
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"

@@ -7,6 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from .page_driver import download, expected, upscale
 
@@ -79,7 +80,7 @@ def test_pictures_can_be_dropped(new_page, picture):
     page.locator("#drop").dispatch_event("drop", {"dataTransfer": transfer})
 
     page.get_by_role("status").filter(has_text="a.png: 44 × 30 pixels.").wait_for()
-    assert page.get_by_role("button", name="Upscale").is_enabled()
+    expect(page.get_by_role("button", name="Upscale")).to_be_enabled()
 
 
 def test_everything_works_by_keyboard_alone(new_page):

@@ -2,6 +2,7 @@
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +28,10 @@ def test_what_is_no_picture_is_refused(new_page, picture, tmp_path, name, conten
     offer(page, path)
 
     page.get_by_role("status").filter(has_text=message).wait_for()
-    assert page.get_by_role("button", name="Upscale").is_disabled()
+    expect(page.get_by_role("button", name="Upscale")).to_be_disabled()
     offer(page, picture(30, 40)[0])
     page.get_by_role("status").filter(has_text="40 × 30 pixels.").wait_for()
-    assert page.get_by_role("button", name="Upscale").is_enabled()
+    expect(page.get_by_role("button", name="Upscale")).to_be_enabled()
 
 
 def test_pixels_damaged_behind_a_good_header_are_refused(new_page, picture):
@@ -59,7 +60,7 @@ def test_a_picture_of_gigapixels_is_refused_by_its_header(new_page, tmp_path):
     offer(page, path)
 
     page.get_by_role("status").filter(has_text="26000 × 20000 pixels are too many").wait_for()
-    assert page.get_by_role("button", name="Upscale").is_disabled()
+    expect(page.get_by_role("button", name="Upscale")).to_be_disabled()
 
 
 def test_the_limit_follows_the_memory_of_the_device(new_page, picture):
@@ -76,4 +77,4 @@ def test_the_limit_follows_the_memory_of_the_device(new_page, picture):
     message = page.get_by_role("status").filter(has_text="too many")
     message.wait_for()
     assert "pictures of up to 0.6 megapixels" in message.inner_text()
-    assert page.get_by_role("button", name="Upscale").is_enabled()
+    expect(page.get_by_role("button", name="Upscale")).to_be_enabled()

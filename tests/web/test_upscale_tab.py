@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from awsrn_keras.tiles import fill_transparent
 
@@ -138,7 +139,7 @@ def test_cancel_stops_the_worker_and_the_page_goes_on(new_page, picture):
         page.get_by_role("button", name="Cancel").click()
 
     assert page.get_by_role("status").inner_text() == "Cancelled."
-    assert page.get_by_role("button", name="Download PNG").is_disabled()
+    expect(page.get_by_role("button", name="Download PNG")).to_be_disabled()
     assert upscale(page, small, "wasm").startswith("Done: 120 × 96 pixels")
 
 
@@ -180,7 +181,7 @@ def test_without_webgpu_the_processor_computes(new_page, site, picture):
     path, pixels = picture(48, 55)
     hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })"
     page = new_page(hide)
-    assert page.locator("#accelerator [value=webgpu]").is_disabled()
+    expect(page.locator("#accelerator [value=webgpu]")).to_be_disabled()
 
     upscale(page, path, "auto")
 

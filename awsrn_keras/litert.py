@@ -1,6 +1,7 @@
 """The engine that upscales with LiteRT, without Keras or TensorFlow."""
 
 import os
+import threading
 
 import numpy as np
 
@@ -16,6 +17,8 @@ WINDOW_BYTES = 2**30
 
 class LiteRTEngine:
     """A preset that upscales windows; the `Engine` of tiles.py that LiteRT runs.
+
+    Several threads may share one; a window uses all processor cores, so they take turns.
 
     Args:
         preset: Name of a preset that comes with a `.tflite` file.
@@ -47,15 +50,17 @@ class LiteRTEngine:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape = None
+        self._turn = threading.Lock()
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
-        if window.shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input, (1, *window.shape))
-            self._interpreter.allocate_tensors()
-            self._shape = window.shape
-        self._interpreter.set_tensor(self._input, window[None])
-        self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)[0]
+        with self._turn:
+            if window.shape != self._shape:
+                self._interpreter.resize_tensor_input(self._input, (1, *window.shape))
+                self._interpreter.allocate_tensors()
+                self._shape = window.shape
+            self._interpreter.set_tensor(self._input, window[None])
+            self._interpreter.invoke()
+            return self._interpreter.get_tensor(self._output)[0]
 
 
 def tflite_path(preset: str) -> os.PathLike:

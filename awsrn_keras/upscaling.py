@@ -1,6 +1,7 @@
 """Upscaling pictures that are already in memory, of any size, on any Keras backend."""
 
 import os
+import threading
 from collections.abc import Callable
 
 import keras
@@ -19,6 +20,8 @@ WINDOW_BYTES = 480 * 2**20
 class KerasEngine:
     """A network that upscales windows, fused; the `Engine` of tiles.py that Keras runs.
 
+    Several threads may share one; a window uses all processor cores, so they take turns.
+
     Args:
         model: An `AWSRN`, or whatever `load_model` takes: a preset name or a file. A model
             that is trained further needs a new engine.
@@ -34,9 +37,12 @@ class KerasEngine:
         self._network = fuse(model)
         # XLA compiles anew for every window shape, which TensorFlow itself need not.
         self._network.compile(jit_compile=keras.backend.backend() == "jax")
+        # oneDNN's convolution merged with a sum is not safe in several threads (TensorFlow 2.21).
+        self._turn = threading.Lock()
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
-        return self._network.predict_on_batch(window[None])[0]
+        with self._turn:
+            return self._network.predict_on_batch(window[None])[0]
 
 
 def upscale(

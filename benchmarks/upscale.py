@@ -5,13 +5,16 @@
 upscales an enlarged photograph, from a JPEG file into a JPEG file, in a process of its own,
 and prints its peak resident memory and wall time. "bare" is the time of the network alone
 for as many pixels, in windows of 512x512 without margins; "ratio" is that of the whole
-command, less its start-up (the time for a picture of 64x64), to it. On an idle machine:
-about ten minutes on two processor cores.
+command, less its start-up (the time for a picture of 64x64), to it. Every ten seconds the
+command is stopped, and its clock with it, while the bare network is timed: so both meet the
+same disturbances. On an idle machine: about ten minutes on two processor cores.
 """
 
 import argparse
 import json
 import os
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ from awsrn_keras.files import replacing
 from awsrn_keras.pretrained import presets
 
 WINDOW = 512
+PAUSE_EVERY = 10  # seconds
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,26 +50,64 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for preset in options.preset:
             for engine in options.engine:
-                measure = measure_command(Path(folder), preset, engine, options.format, 0.004096)
-                start_up = measure["seconds"]
-                bare = bare_seconds_per_megapixel(preset, engine)
-                for megapixels in options.megapixels:
-                    row = measure_command(Path(folder), preset, engine, options.format, megapixels)
-                    row |= {"start_up": start_up, "bare": bare * row["megapixels"]}
-                    row["ratio"] = (row["seconds"] - start_up) / row["bare"]
-                    rows.append(row)
-                    print(
-                        f"{preset:13} {engine:8} {row['megapixels']:4.1f} {row['bare']:7.1f}s "
-                        f"{row['seconds']:7.1f}s {start_up:8.1f}s {row['ratio']:6.2f} "
-                        f"{row['peak_mb']:8.0f} {row['peak_mb'] - row['pictures_mb']:14.0f}",
-                        flush=True,
-                    )
+                setting = (Path(folder), preset, engine, options.format)
+                with BareNetwork(preset, engine) as bare:
+                    start_up = measure_command(bare, *setting, 0.004096)["seconds"]
+                    for megapixels in options.megapixels:
+                        row = measure_command(bare, *setting, megapixels) | {"start_up": start_up}
+                        row["ratio"] = (row["seconds"] - start_up) / row["bare"]
+                        rows.append(row)
+                        print(
+                            f"{preset:13} {engine:8} {row['megapixels']:4.1f} {row['bare']:7.1f}s "
+                            f"{row['seconds']:7.1f}s {start_up:8.1f}s {row['ratio']:6.2f} "
+                            f"{row['peak_mb']:8.0f} {row['peak_mb'] - row['pictures_mb']:14.0f}",
+                            flush=True,
+                        )
     if options.json:
         with replacing(options.json) as temporary:
             temporary.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def measure_command(folder: Path, preset: str, engine: str, format: str, megapixels: float) -> dict:
+class BareNetwork:
+    """The network alone, in a process without anything else; in between it waits."""
+
+    _CODE = (
+        "import sys, time, numpy as np\n"
+        "if sys.argv[2] == 'keras':\n"
+        "    from awsrn_keras.command_line import start_backend; start_backend()\n"
+        "    from awsrn_keras.upscaling import KerasEngine as Engine\n"
+        "else: from awsrn_keras.litert import LiteRTEngine as Engine\n"
+        "engine, size = Engine(sys.argv[1]), int(sys.argv[3])\n"
+        "window = np.random.default_rng(0).uniform(0, 255, (size, size, 3)).astype('float32')\n"
+        "engine(window)\n"
+        "for line in sys.stdin:\n"
+        "    start = time.perf_counter(); engine(window)\n"
+        "    print(time.perf_counter() - start, flush=True)\n"
+    )
+
+    def __init__(self, preset: str, engine: str):
+        command = [sys.executable, "-c", self._CODE, preset, engine, str(WINDOW)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.seconds()
+
+    def seconds(self) -> float:
+        """Time of one window."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure_command(
+    bare: BareNetwork, folder: Path, preset: str, engine: str, format: str, megapixels: float
+) -> dict:
     """Wall time and peak memory of the command on a photograph of 4:3 (64x64 for the smallest)."""
     from PIL import Image
     from skimage import data
@@ -76,10 +118,18 @@ def measure_command(folder: Path, preset: str, engine: str, format: str, megapix
     Image.fromarray(data.astronaut()).resize((width, height), Image.Resampling.LANCZOS).save(source)
     command = [sys.executable, "-m", "awsrn_keras", "upscale", source, "-o", folder / "out"]
     command += ["--preset", preset, "--engine", engine, "--format", format, "--overwrite"]
+    windows = [bare.seconds() for _ in range(3)]
     start = time.perf_counter()
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    stopped = 0
+    while not ended(process, PAUSE_EVERY):
+        process.send_signal(signal.SIGSTOP)
+        pause = time.perf_counter()
+        windows += [bare.seconds() for _ in range(3)]
+        stopped += time.perf_counter() - pause
+        process.send_signal(signal.SIGCONT)
+    seconds = time.perf_counter() - start - stopped
     _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command} failed")
@@ -88,28 +138,21 @@ def measure_command(folder: Path, preset: str, engine: str, format: str, megapix
         "preset": preset,
         "engine": engine,
         "megapixels": width * height / 1e6,
+        "bare": statistics.median(windows) * width * height / WINDOW**2,
         "seconds": seconds,
         "peak_mb": used.ru_maxrss / 1024,
         "pictures_mb": 3 * width * height * (1 + scale**2) / 2**20,
     }
 
 
-def bare_seconds_per_megapixel(preset: str, engine: str) -> float:
-    """Median time of the network on one window, in a process without anything else."""
-    code = (
-        "import sys, time, numpy as np\n"
-        "if sys.argv[2] == 'keras': from awsrn_keras.upscaling import KerasEngine as Engine\n"
-        "else: from awsrn_keras.litert import LiteRTEngine as Engine\n"
-        "engine, size = Engine(sys.argv[1]), int(sys.argv[3])\n"
-        "window = np.random.default_rng(0).uniform(0, 255, (size, size, 3)).astype('float32')\n"
-        "engine(window)\n"
-        "def seconds():\n"
-        "    start = time.perf_counter(); engine(window); return time.perf_counter() - start\n"
-        "print(np.median([seconds() for _ in range(9)]))\n"
-    )
-    command = [sys.executable, "-c", code, preset, engine, str(WINDOW)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(printed.split()[-1]) / (WINDOW**2 / 1e6)
+def ended(process: subprocess.Popen, seconds: float) -> bool:
+    """Whether the process ends within a time; it is still to be waited for."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ def requests() -> list[tuple[str, dict, int]]:
     return asked
 
 
-def load(folder: Path, seconds: float, threads: int = 16) -> dict:
-    """Serve the export folder under load; figures, or an AssertionError."""
-    graph, asked = meta_graph(folder), requests()
+def load(folder: Path, seconds: float, asked: list, threads: int = 16) -> dict:
+    """Serve the export folder under load of `requests()`; figures, or an AssertionError."""
+    graph = meta_graph(folder)
     result = run_script(
         "load_saved_model.py",
         folder,
@@ -84,7 +84,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder) / "awsrn_sd_x2"
         publish(AWSRN.from_preset("awsrn_sd_x2"), folder, tile=32, window=64)
-        figures = load(folder, options.seconds, options.threads)
+        figures = load(folder, options.seconds, requests(), options.threads)
     print(
         "{requests} requests served, {refused} of them refused as they must be, all as if asked "
         "alone; at most {megabytes_first_half} MB in the first half of the time, "

@@ -1,5 +1,8 @@
 """Upscaling by real networks: tiles against none, and against the network called plainly."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -135,3 +138,22 @@ def test_a_preset_and_a_file_name_a_model(tmp_path):
     np.testing.assert_array_equal(result, upscale(image, model))
     with pytest.raises(InputError, match="no such model"):
         upscale(image, "awsrn_sd_x7")
+
+
+@pytest.mark.slow
+def test_threads_may_share_an_engine():
+    """In a process of its own: what goes wrong is a crash."""
+    code = (
+        "import sys, concurrent.futures, numpy as np\n"
+        "from awsrn_keras.litert import LiteRTEngine\n"
+        "from awsrn_keras.upscaling import KerasEngine\n"
+        "windows = [np.random.default_rng(h).uniform(0, 255, (h, 50, 3)).astype('float32')\n"
+        "           for h in (20, 31, 40, 61)]\n"
+        "for engine in LiteRTEngine('awsrn_sd_x2'), KerasEngine('awsrn_sd_x2'):\n"
+        "    alone = [engine(window) for window in windows]\n"
+        "    def ask(number):\n"
+        "        return np.array_equal(engine(windows[number % 4]), alone[number % 4])\n"
+        "    with concurrent.futures.ThreadPoolExecutor(8) as threads:\n"
+        "        assert all(threads.map(ask, range(200)))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

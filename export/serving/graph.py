@@ -3,6 +3,7 @@
 Only TensorFlow's own operations are used, so the graph needs no Python and no plug-in.
 """
 
+import keras
 import tensorflow as tf
 
 from awsrn_keras.fusion import fuse
@@ -23,12 +24,12 @@ class Upscaler:
             of 512 works in 0.5 GB.
 
     Attributes:
-        network: The fused network, a Keras model.
+        network: The fused network, a Keras model, safe to run from many threads.
         max_pixels: Pixels of the largest picture file that is taken.
     """
 
     def __init__(self, model: AWSRN, window: int = 512):
-        self.network = fuse(model)
+        self.network = _with_separate_sums(fuse(model))
         self.max_pixels = min(MAX_PIXELS, _LARGEST_PNG // (3 * model.scale**2))
         self._scale = model.scale
         self._margin = receptive_field(model)
@@ -112,10 +113,34 @@ class Upscaler:
         return tf.cast(tf.round(upscaled), tf.uint8)
 
 
+class _SeparateAdd(keras.layers.Add):
+    """A sum that TensorFlow does not merge with the convolution before it.
+
+    oneDNN's kernel for the merged operation (TensorFlow 2.21, MklConvOp with Add) keeps two
+    pointers of a call in the kernel itself, so concurrent requests write to each other's memory:
+    wrong pixels at best. The identity operation costs nothing and no optimisation removes it.
+    """
+
+    def call(self, inputs):
+        return super().call([tf.raw_ops.PreventGradient(input=value) for value in inputs])
+
+
+def _with_separate_sums(network):
+    def layer(original):
+        if isinstance(original, keras.layers.Add):
+            return _SeparateAdd.from_config(original.get_config())
+        return original
+
+    return keras.models.clone_model(network, clone_function=layer)
+
+
 def _if_it_works(function, content, otherwise):
     """`function(content)`, or `otherwise` where it fails, which would not name the picture."""
     attempt = tf.data.Dataset.from_tensors(content).map(function).ignore_errors()
-    return attempt.reduce(otherwise, lambda _, result: result)
+    options = tf.data.Options()  # the defaults start threads that tune a pipeline, for each call
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return attempt.with_options(options).reduce(otherwise, lambda _, result: result)
 
 
 def _checked(value, condition, index, reason):

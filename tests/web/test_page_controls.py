@@ -179,23 +179,23 @@ def test_without_room_for_threads_there_is_one(new_page, picture):
 
 
 def test_benchmark_gives_a_table_to_copy(new_page):
-    def only_one(route):
+    def only_two(route):
         manifest = route.fetch().json()
-        route.fulfill(json={**manifest, "models": manifest["models"][:1]})
+        route.fulfill(json={**manifest, "models": manifest["models"][:2]})
 
     page = new_page(
-        routes=[("**/models.json", only_one)],
+        routes=[("**/models.json", only_two)],
         permissions=["clipboard-read", "clipboard-write"],
     )
     page.get_by_role("tab", name="Benchmark").click()
 
     page.get_by_role("button", name="Start").click()
 
-    page.get_by_role("status").filter(has_text="2 measurements.").wait_for()
+    page.get_by_role("status").filter(has_text="3 measurements.").wait_for()
     rows = [row.inner_text().split("\t") for row in page.locator("tbody tr").all()]
-    assert [row[0] for row in rows] == ["awsrn_sd ×2, float16"] * 2
-    assert rows[0][1] == "WebGPU"
-    assert rows[1][1].startswith("CPU")
+    names = ["awsrn_sd ×2, float16", "awsrn_sd ×2, float16", "awsrn_sd ×2, int8"]
+    assert [row[0] for row in rows] == names
+    assert [row[1].split(",")[0] for row in rows] == ["WebGPU", "CPU", "CPU"]
     for row in rows:
         median, slow = (float(cell.removesuffix(" ms")) for cell in row[3:5])
         assert 0 < median <= slow

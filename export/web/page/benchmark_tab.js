@@ -4,7 +4,7 @@
 
 import { perform } from "./engine.js";
 import { deviceName, duration } from "./format.js";
-import { modelName } from "./models.js";
+import { modelName, runsOnGpu } from "./models.js";
 
 const SECONDS = 3; // for each model
 const PHOTO = 12e6; // pixels
@@ -42,10 +42,10 @@ export class BenchmarkTab {
     };
     this.device = describeDevice(manifest, gpu);
     this.ui.device.textContent = this.device;
-    const accelerators = gpu ? ["webgpu", "wasm"] : ["wasm"];
-    this.tasks = manifest.models.flatMap((model) =>
-      accelerators.map((accelerator) => ({ model, accelerator })),
-    );
+    this.tasks = manifest.models.flatMap((model) => {
+      const accelerators = gpu && runsOnGpu(model) ? ["webgpu", "wasm"] : ["wasm"];
+      return accelerators.map((accelerator) => ({ model, accelerator }));
+    });
     // In the order of accelerators, as a change needs a new worker.
     this.tasks.sort((a, b) => b.accelerator.localeCompare(a.accelerator));
     this.ui.start.addEventListener("click", () => this.run());

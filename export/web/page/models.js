@@ -21,6 +21,16 @@ export function modelName({ variant, scale, precision }) {
   return `${variant} ×${scale}, ${precision}`;
 }
 
+/**
+ * Whether a model also runs on WebGPU.
+ *
+ * A graphics processor would compute 8-bit models in floating point: no faster, and up to two
+ * grey levels away from what processors give.
+ */
+export function runsOnGpu({ precision }) {
+  return precision.startsWith("float");
+}
+
 /** Three fields, scale, network and precision, that offer only what there is. */
 export class ModelForm {
   /**

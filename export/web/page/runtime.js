@@ -9,9 +9,10 @@ import {
   supportsFeature,
   Tensor,
 } from "./litert/index.js";
+import { runsOnGpu } from "./models.js";
 
 const FOLDER = new URL("./litert/wasm/", import.meta.url).href;
-const TOLERANCE = 4; // grey levels: int8 is off by 2 on a GPU, a broken driver by dozens
+const TOLERANCE = 4; // grey levels: a sound driver is off by 1, a broken one by dozens
 
 let loaded;
 const networks = new Map();
@@ -92,9 +93,8 @@ function moduleOptions() {
 }
 
 async function compile(model, accelerator) {
-  if (accelerator === "webgpu" && !model.precision.startsWith("float")) {
-    const jspi = await supportsFeature("jspi"); // stack switching; without it they fail
-    if (!jspi) throw new Error("On WebGPU this browser runs 16- and 32-bit models only.");
+  if (accelerator === "webgpu" && !runsOnGpu(model)) {
+    throw new Error("8-bit models run on the CPU only.");
   }
   const response = await fetch(model.file);
   if (!response.ok) throw new Error(`${model.file} is missing on the server.`);

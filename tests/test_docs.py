@@ -35,8 +35,8 @@ PARSED_ONLY = {
     "export/gpu_parity.py": "needs a driver; tests/test_gpu_parity.py",
     "export/benchmark.py": "needs phones; tests/test_benchmark.py",
     "export/to_web.py": "fetches a package; tests/web",
-    "benchmarks/training_step.py": "minutes of timing",
-    "benchmarks/upscale.py": "minutes of timing",
+    "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
+    "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
 }
 SHORT = {
     name: options.split()

@@ -1,0 +1,74 @@
+"""The programs of benchmarks/ run and print figures; what the figures are is not for tests."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run(name, *options, cwd=None):
+    command = [sys.executable, BENCHMARKS / f"{name}.py", *map(str, options)]
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_upscale_measures_the_command_beside_the_bare_network(tmp_path):
+    run("upscale", "--megapixels", 0.3, "--engine", "litert", "--json", tmp_path / "figures.json")
+
+    (row,) = json.loads((tmp_path / "figures.json").read_text())
+    assert row["megapixels"] == pytest.approx(0.3, rel=0.01)
+    assert 0 < row["start_up"] < row["seconds"]
+    assert row["ratio"] > 0.5
+    assert 50 < row["peak_mb"] < 1500
+
+
+@pytest.mark.slow
+def test_training_step_measures_both_frameworks():
+    printed = run("training_step", "--rounds", 1, "--batch-size", 1)
+
+    steps = re.findall(r"(\d+) ms a step", printed)
+    assert len(steps) == 3
+    assert all(float(step) > 0 for step in steps)
+
+
+def loss_of_two_steps(folder, *options):
+    short = ["--epochs=1", "--steps-per-epoch=2", "--batch-size=2", "--patch-size=8"]
+    run("changed_fit", *options, *short, "-o", folder)
+    header, row = (folder / "metrics.csv").read_text().splitlines()
+    return row.split(",")[header.split(",").index("loss")]
+
+
+@pytest.mark.slow
+def test_changed_fit_trains_otherwise_than_fit(tmp_path):
+    losses = {loss_of_two_steps(tmp_path / "unchanged")}
+    for change in ("charbonnier", "lambda_res_0.1", "distilled"):
+        losses.add(loss_of_two_steps(tmp_path / change, "--change", change))
+    assert len(losses) == 4
+
+
+def test_recipe_judges_differences_by_the_spread_of_the_baselines(tmp_path):
+    recipe = runpy.run_path(str(BENCHMARKS / "recipe.py"))
+    names = [*recipe["BASELINES"], *recipe["EXPERIMENTS"]]
+    scores = dict.fromkeys(names, 30.0) | {"baseline, other seed": 30.03}
+    scores |= {"EMA 0.995": 30.08, "Charbonnier for L1": 29.9, "x3 from the body of x2": 31.0}
+    for name, psnr in scores.items():  # as if all had run
+        folder = tmp_path / name.replace(" ", "_").replace(",", "")
+        folder.mkdir()
+        rows = [f"{epoch},{psnr}" for epoch in range(recipe["EPOCHS"])]
+        (folder / "metrics.csv").write_text("\n".join(["epoch,val_psnr", *rows]))
+
+    printed = run("recipe", "--data", "photographs", "--val", "kodak24", "-o", tmp_path)
+
+    assert "| EMA 0.995 | 30.080 | +0.070 | baseline | better |" in printed
+    assert "| Charbonnier for L1 | 29.900 | -0.110 | baseline | worse |" in printed
+    assert "| bfloat16 convolutions | 30.000 | -0.010 | baseline | tie |" in printed
+    assert "| x3 from the body of x2 | 31.000 | +1.000 | x3 from scratch | better |" in printed
+    assert "Noise: 0.060 dB." in printed

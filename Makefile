@@ -18,7 +18,7 @@ SYSTEM = libvulkan1 chromium $(if $(shell command -v npm),,npm)
 test: system $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -m "slow or not slow" --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" --durations=15
 	KERAS_BACKEND=jax $(BIN)/pytest tests/test_layers.py tests/test_model.py
 
 system:

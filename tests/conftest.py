@@ -21,8 +21,8 @@ def shared() -> Path:
 
 def pytest_sessionfinish(session):
     """In CI all that tests need can be had: a skipped test is a failure."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and SHARED.is_dir() and reporter.stats.get("skipped"):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # not in workers
+    if reporter and os.environ.get("CI") and SHARED.is_dir() and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -9,6 +9,8 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 
+from .errors import InputError
+
 
 def run_command(main: Callable[[], int | None]) -> None:
     """Run `main` and exit: 0 or what it returns, 2 for a user's mistake, 130 for Ctrl-C.
@@ -17,8 +19,6 @@ def run_command(main: Callable[[], int | None]) -> None:
     no permission, disk full): one line on stderr, no traceback. Any other exception is a
     bug and keeps its traceback.
     """
-    from .errors import InputError
-
     # On metadata of a damaged picture; what harms is reported by an error of our own.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
@@ -74,6 +74,8 @@ def cpu_cores() -> int:
 def messages_kept_back() -> Iterator[None]:
     """Hold what libraries write to stderr, and let it out only if they fail.
 
+    An `InputError` says itself what is wrong.
+
     TensorFlow 2.21 logs to the file descriptor while it is loaded, whatever
     TF_CPP_MIN_LOG_LEVEL says.
     """
@@ -85,6 +87,8 @@ def messages_kept_back() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except InputError:
+            raise
         except BaseException:
             held.seek(0)
             os.write(stderr, held.read())

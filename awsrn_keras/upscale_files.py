@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 
-from .command_line import start_backend
+from .command_line import messages_kept_back, start_backend
 from .errors import InputError
 from .jobs import Job, plan
 from .progress import ProgressBar
@@ -163,7 +163,8 @@ def upscale_file(job: Job, engine, options: argparse.Namespace, progress) -> lis
     if job.target.exists() and not options.overwrite:
         raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
     start = time.monotonic()
-    picture = read_picture(job.source, options.max_megapixels)
+    with messages_kept_back():  # libtiff has its own words for damage
+        picture = read_picture(job.source, options.max_megapixels)
     height, width = picture.pixels.shape[:2]
     size = (width * engine.scale, height * engine.scale)
     check_size(job.target, *size, job.format)

@@ -29,6 +29,7 @@ LONGER = f"--init {{folder}}/baseline --steps-per-epoch {STEPS // EPOCHS // 3} -
 EXPERIMENTS = {
     "learning rate 5e-4": ("--learning-rate 5e-4", "baseline"),
     "learning rate 2e-3": ("--learning-rate 2e-3", "baseline"),
+    "learning rate 4e-3": ("--learning-rate 4e-3", "baseline"),
     "rate halved five times": ("--schedule halving", "baseline"),
     "EMA 0.995": ("--ema 0.995", "baseline"),
     "batch 2, patch 48": ("--batch-size 2 --patch-size 48", "baseline"),

@@ -35,6 +35,7 @@ PARSED_ONLY = {
     "export/gpu_parity.py": "needs a driver; tests/test_gpu_parity.py",
     "export/benchmark.py": "needs phones; tests/test_benchmark.py",
     "export/to_web.py": "fetches a package; tests/web",
+    "benchmarks/recipe.py": "most of an hour; tests/test_benchmarks.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
 }

@@ -24,8 +24,8 @@ BASELINES = {
     "baseline, same seed": "--seed 0",
     "baseline, other seed": "--seed 1",
 }
-# Name: options of `changed_fit.py`, and the run to compare with.
 LONGER = f"--init {{folder}}/baseline --steps-per-epoch {STEPS // EPOCHS // 3} --learning-rate 1e-4"
+# Name: options of `changed_fit.py`, and the run to compare with.
 EXPERIMENTS = {
     "learning rate 5e-4": ("--learning-rate 5e-4", "baseline"),
     "learning rate 2e-3": ("--learning-rate 2e-3", "baseline"),
@@ -79,7 +79,8 @@ def final_psnr(folder: Path, arguments: str, options: argparse.Namespace) -> flo
     """PSNR (dB) on the validation pictures after the last epoch of a run."""
     metrics = folder / "metrics.csv"
     if len(rows(metrics)) < EPOCHS:
-        shutil.rmtree(folder, ignore_errors=True)  # a run that was cut off
+        if (folder / "config.json").exists():  # a run that was cut off
+            shutil.rmtree(folder)
         fixed = f"--epochs {EPOCHS} --steps-per-epoch {STEPS // EPOCHS} --batch-size 8"
         command = [sys.executable, Path(__file__).with_name("changed_fit.py")]
         command += f"{fixed} --patch-size 24".split()

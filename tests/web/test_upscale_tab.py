@@ -179,7 +179,7 @@ def test_8_bit_models_are_computed_on_the_processor(new_page, site, picture):
     page = new_page()
 
     message = upscale(page, path, "webgpu", precision="int8")
-    assert message == "8-bit models run on the CPU only."
+    assert message == "8-bit models run on the CPU only: choose it, or automatic."
 
     upscale(page, path, "auto", precision="int8")
     assert "CPU, " in page.locator("#facts").inner_text()

@@ -24,8 +24,7 @@ export function modelName({ variant, scale, precision }) {
 /**
  * Whether a model also runs on WebGPU.
  *
- * A graphics processor would compute 8-bit models in floating point: no faster, and up to two
- * grey levels away from what processors give.
+ * 8-bit models come out up to two grey levels away there from what processors give.
  */
 export function runsOnGpu({ precision }) {
   return precision.startsWith("float");

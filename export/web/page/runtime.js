@@ -94,7 +94,7 @@ function moduleOptions() {
 
 async function compile(model, accelerator) {
   if (accelerator === "webgpu" && !runsOnGpu(model)) {
-    throw new Error("8-bit models run on the CPU only.");
+    throw new Error("8-bit models run on the CPU only: choose it, or automatic.");
   }
   const response = await fetch(model.file);
   if (!response.ok) throw new Error(`${model.file} is missing on the server.`);

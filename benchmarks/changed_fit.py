@@ -28,14 +28,22 @@ def main() -> None:
     fit.main(arguments)
 
 
-def charbonnier() -> None:
+def charbonnier(hr, sr):
     """`sqrt(error^2 + epsilon^2)` for the absolute error."""
     from keras import ops
 
-    from training.fitting.trainer import jit_compile, psnr
+    return ops.mean(ops.sqrt(ops.square(sr - hr) + CHARBONNIER_EPSILON**2))
 
-    def loss(hr, sr):
-        return ops.mean(ops.sqrt(ops.square(sr - hr) + CHARBONNIER_EPSILON**2))
+
+def log_mse(hr, sr):
+    """What is scored but for sign and factor: the logarithm of a picture's squared error."""
+    from keras import ops
+
+    return ops.mean(ops.log(1 + ops.mean(ops.square(sr - hr), axis=(1, 2, 3))))
+
+
+def with_loss(loss) -> None:
+    from training.fitting.trainer import jit_compile, psnr
 
     def change(model):
         model.compile(model.optimizer, loss=loss, metrics=[psnr], jit_compile=jit_compile())
@@ -80,7 +88,9 @@ def _change_model(change) -> None:
 
 
 CHANGES = {
-    "charbonnier": charbonnier,
+    "charbonnier": lambda: with_loss(charbonnier),
+    "log_mse": lambda: with_loss(log_mse),
+    "mse": lambda: with_loss("mse"),
     "lambda_res_0.5": lambda: lambda_res(0.5),
     "lambda_res_0.1": lambda: lambda_res(0.1),
     "distilled": distilled,

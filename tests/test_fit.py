@@ -16,7 +16,7 @@ from training.fit import main
 from training.fitting.callbacks import ValidationPSNR
 from training.fitting.config import RECIPES, Config
 from training.fitting.run_folder import RunFolder
-from training.fitting.trainer import copy_weights, learning_rate_schedule
+from training.fitting.trainer import learning_rate_schedule
 
 
 @pytest.fixture
@@ -132,16 +132,3 @@ def test_halving_follows_the_paper_and_cosine_ends_low():
     np.testing.assert_allclose(rate(100), 1e-3, rtol=1e-6)
     np.testing.assert_allclose(rate(550), 1e-3 * (0.5 + 0.5e-3), rtol=1e-3)
     np.testing.assert_allclose(rate(1000), 1e-6, rtol=1e-3)
-
-
-def test_weights_of_another_scale_start_the_body_and_leave_the_tail():
-    source, target = AWSRN("awsrn_s", 2), AWSRN("awsrn_s", 3)
-    tail = target.get_layer("awms").get_weights()
-    copy_weights(source, target)
-    for name in ("head", "lfb_1"):
-        for a, b in zip(
-            source.get_layer(name).get_weights(), target.get_layer(name).get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(a, b)
-    for a, b in zip(tail, target.get_layer("awms").get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)

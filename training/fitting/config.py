@@ -28,7 +28,7 @@ class Config:
         ema: Momentum of the average of the weights, 0 for none; it reaches about
             1 / (1 - ema) steps back.
         precision: Keras dtype policy.
-        init: "scratch" or a MODEL whose weights to start from; of another scale: its body.
+        init: "scratch" or a MODEL whose weights to start from (see `copy_weights`).
         seed: Of weights, image order, crops and flips.
         deterministic: Repeatable to the last bit on the same machine, slower.
     """

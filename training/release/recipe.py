@@ -26,7 +26,7 @@ class Recipe:
         ema: Momentum of the average of the weights, which is the result.
         precision: Keras dtype policy.
         chunk: Steps per call of the compiled program.
-        init: MODEL whose weights to start from; of another scale: its body.
+        init: MODEL whose weights to start from (see `copy_weights`).
         seed: Of weights, crops and flips.
     """
 

@@ -87,7 +87,7 @@ class Training:
         self._program = compile_steps(self._model, self._recipe, self._state, self._bank)
 
     def start_from(self, source: AWSRN) -> None:
-        """Take the weights of `source`, or those of its body where only the scales differ."""
+        """Take the weights of `source` (see `copy_weights`)."""
         copy_weights(source, self._model)
         self._state = new_state(self._model)
 

@@ -1,0 +1,56 @@
+import keras
+import numpy as np
+import pytest
+
+from awsrn_keras.errors import InputError
+from awsrn_keras.model import AWSRN
+from training.warm_start import copy_weights
+
+PICTURE = np.random.default_rng(0).uniform(0, 255, (1, 9, 14, 3)).astype("float32")
+
+
+def network(variant: str, scale: int, seed: int) -> AWSRN:
+    keras.utils.set_random_seed(seed)
+    return AWSRN(variant, scale)
+
+
+def test_weights_of_another_scale_start_the_body_and_leave_the_tail():
+    source, target = network("awsrn_s", 2, seed=0), network("awsrn_s", 3, seed=1)
+    tail = target.get_layer("awms").get_weights()
+    copy_weights(source, target)
+    for name in ("head", "lfb_1"):
+        for a, b in zip(
+            source.get_layer(name).get_weights(), target.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+    for a, b in zip(tail, target.get_layer("awms").get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("deeper", ["awsrn_m", "awsrn"])
+def test_a_deeper_network_starts_with_the_pictures_of_the_shallow_one(deeper):
+    source, target = network("awsrn_s", 2, seed=0), network(deeper, 2, seed=1)
+    assert np.abs(source(PICTURE) - target(PICTURE)).max() > 10
+    copy_weights(source, target)
+    np.testing.assert_array_equal(source(PICTURE), target(PICTURE))
+
+
+def test_every_weight_that_a_deeper_network_has_more_learns():
+    source, target = network("awsrn_s", 2, seed=0), network("awsrn_m", 2, seed=1)
+    copy_weights(source, target)
+    added = [w for i in (2, 3) for w in target.get_layer(f"lfb_{i}").trainable_variables]
+    before = [np.array(w) for w in added]
+    target.compile(keras.optimizers.Adam(1e-2), loss="mae")
+    goal = np.random.default_rng(1).uniform(0, 255, (1, 18, 28, 3))
+    target.fit(PICTURE, goal, epochs=3, verbose=0)
+    assert all(np.any(np.array(w) != old) for w, old in zip(added, before, strict=True))
+
+
+@pytest.mark.parametrize(("source", "target"), [("awsrn_sd", "awsrn"), ("awsrn_m", "awsrn_s")])
+def test_other_blocks_or_fewer_are_refused_and_nothing_is_copied(source, target):
+    network_ = network(target, 2, seed=1)
+    before = network_.get_weights()
+    with pytest.raises(InputError, match=f"--init holds {source}, .* into {target}: choose"):
+        copy_weights(network(source, 2, seed=0), network_)
+    for a, b in zip(before, network_.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -79,8 +79,8 @@ def _change_model(change) -> None:
 
     compiled_model = trainer.compiled_model
 
-    def changed(*arguments):
-        model = compiled_model(*arguments)
+    def changed(*arguments, **named):
+        model = compiled_model(*arguments, **named)
         change(model)
         return model
 

@@ -37,12 +37,18 @@ EXPERIMENTS = {
     "batch 16, half the steps": ("--batch-size 16 --steps-per-epoch 150", "baseline"),
     "bfloat16 convolutions": ("--precision mixed_bfloat16", "baseline"),
     "Charbonnier for L1": ("--change charbonnier", "baseline"),
+    "squared error for L1": ("--change mse", "baseline"),
+    "log of squared error for L1": ("--change log_mse", "baseline"),
     "lambda_res starts at 0.5": ("--change lambda_res_0.5", "baseline"),
     "lambda_res starts at 0.1": ("--change lambda_res_0.1", "baseline"),
     "half the target by awsrn_sd_x2": ("--change distilled", "baseline"),
     "a third more steps, rate 1e-4": (LONGER, "baseline"),
     "the same, batch 2, patch 48": (
         f"{LONGER} --batch-size 2 --patch-size 48",
+        "a third more steps, rate 1e-4",
+    ),
+    "the same, log of squared error": (
+        f"{LONGER} --change log_mse",
         "a third more steps, rate 1e-4",
     ),
     "x3 from scratch": ("--scale 3", None),

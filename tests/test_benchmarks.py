@@ -51,7 +51,9 @@ def test_changed_fit_trains_otherwise_than_fit(tmp_path):
     losses = {loss_of_two_steps(tmp_path / "unchanged")}
     for change in ("charbonnier", "lambda_res_0.1", "distilled"):
         losses.add(loss_of_two_steps(tmp_path / change, "--change", change))
-    assert len(losses) == 4
+    by_the_clock = "--change=log_mse", "--minutes=0.001"
+    losses.add(loss_of_two_steps(tmp_path / "log_mse", *by_the_clock))
+    assert len(losses) == 5
 
 
 def test_recipe_judges_differences_by_the_spread_of_the_baselines(tmp_path):

@@ -13,6 +13,7 @@ from awsrn_keras.command_line import run_command
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
 from training.fit import main
+from training.fitting import tail
 from training.fitting.callbacks import ValidationPSNR
 from training.fitting.config import RECIPES, Config
 from training.fitting.run_folder import RunFolder
@@ -105,6 +106,19 @@ def test_a_mistake_is_named_and_leaves_nothing_behind(
     given = ["--run-dir", str(run)] if options == ["--resume"] else arguments(photographs, run)
     assert named in refused(capsys, [*given, *options])
     assert not run.exists()
+
+
+def test_another_scale_starts_from_a_solved_tail(photographs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tail, "LR_PIXELS", 4000)
+    network = ("--variant", "awsrn_sd", "--scale", "3")
+    scores = []
+    for init in ("scratch", "awsrn_sd_x2"):
+        run = tmp_path / init
+        main(arguments(photographs, run, *network, "--init", init))
+        assert ("Solving for the tail of x3" in capsys.readouterr().out) == (init != "scratch")
+        with open(run / "metrics.csv") as file:
+            scores.append(float(next(csv.DictReader(file))["val_psnr"]))
+    assert scores[1] > scores[0] + 3
 
 
 def test_validation_crops_show_the_same_place_in_lr_and_hr():

@@ -18,6 +18,7 @@ from .config import Config
 from .devices import replicated
 from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
+from .tail import solve_tail
 
 WARM_UP_STEPS = 200
 
@@ -51,7 +52,7 @@ def train(
         if progress is None:
             progress = Progress()
             if config.init != "scratch":
-                copy_weights(load_model(config.init), model)
+                start_from(load_model(config.init), model, training_data(config, data))
         first_step = progress.epoch * config.steps_per_epoch + progress.step
         batches = training_data(config, data, first_step)
         if not resumed:  # from here on nothing that the user gave can be refused
@@ -70,6 +71,16 @@ def train(
     with replacing(folder.model_file) as temporary:
         best.save(temporary)
     return best
+
+
+def start_from(source: AWSRN, model: AWSRN, batches) -> None:
+    """Copy the weights of `source`; the tail for another scale is solved for on `batches`."""
+    copy_weights(source, model)
+    if source.scale != model.scale:
+        print(
+            f"Solving for the tail of x{model.scale} on the features of {source.name}", flush=True
+        )
+        solve_tail(model, batches)
 
 
 def fit(model, batches, first_epoch: int, epochs: int, steps: int, callbacks: list) -> None:

@@ -133,7 +133,7 @@ async function check(network, { tile, scale, probe }) {
   }
 }
 
-/** The picture that `probe_picture` of export/page_models.py makes. */
+/** The picture that `probe_picture` of export/web/models.py makes. */
 function probeValue(i, tile) {
   const [channel, x, y] = [i % 3, Math.floor(i / 3) % tile, Math.floor(i / 3 / tile)];
   return (7 * x + 3 * y + ((x * y) >> 3) + 40 * channel) % 256;

@@ -42,7 +42,7 @@ PARSED_ONLY = {
 SHORT = {
     name: options.split()
     for name, options in {
-        "training/fit.py": "--epochs=1 --steps-per-epoch=2 --batch-size=2 --patch-size=8 "
+        "training/fit.py": "--epochs=1 --steps-per-epoch=2 --batch-size=16 --patch-size=16 "
         "--val my/photographs",
         "export/to_tflite.py": "--height=48 --width=64 --precision float32",
         "export/to_saved_model.py": "--tile=32",

@@ -1,3 +1,5 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -20,10 +22,27 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 255, (count, height, width, 3)).astype("float32")
 
 
-@pytest.mark.parametrize(("variant", "scale"), [("awsrn_sd", 2), ("awsrn_s", 3)])
-def test_the_tail_that_made_the_pictures_is_found_again(variant, scale, monkeypatch):
+def on_one_device():
+    return contextlib.nullcontext()
+
+
+def mirrored():  # as under --distribute
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0"]).scope()
+
+
+@pytest.mark.parametrize(
+    ("variant", "scale", "place"), [("awsrn_sd", 2, mirrored), ("awsrn_s", 3, on_one_device)]
+)
+def test_the_tail_that_made_the_pictures_is_found_again(variant, scale, place, monkeypatch):
     monkeypatch.setattr(tail, "RIDGE", 1e-7)
-    wanted, found = network(variant, scale, seed=0), network(variant, scale, seed=1)
+    wanted = network(variant, scale, seed=0)
+    with place():
+        assert_found(wanted, network(variant, scale, seed=1))
+
+
+def assert_found(wanted: AWSRN, found: AWSRN) -> None:
     for name in ("head", "lfb_1"):
         found.get_layer(name).set_weights(wanted.get_layer(name).get_weights())
     lr = pictures(16, 13, 29)  # 6,032 pixels for at most 2,620 weights

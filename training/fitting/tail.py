@@ -82,7 +82,7 @@ def _share_out(tail: AWMS, kernel: np.ndarray) -> None:
     for part in inner:
         reached_by[part, part] += 1
     for part, alpha, branch in zip(inner, tail.alphas, tail.branches, strict=True):
-        own = (kernel / reached_by)[part, part] / float(alpha)
+        own = (kernel / reached_by)[part, part] / keras.ops.convert_to_numpy(alpha)
         _set_convolution(branch, own, np.zeros(tail.filters))
 
 

@@ -1,6 +1,6 @@
 """Run `training/fit.py` with a thing changed for which it has no option.
 
-    python benchmarks/changed_fit.py --change charbonnier --data DIR -o runs/charbonnier
+    python benchmarks/changed_fit.py --change distilled --data DIR -o runs/distilled
 
 takes all options of `fit.py`. `recipe.py` runs this to find out what would be worth an option.
 """
@@ -10,7 +10,6 @@ import argparse
 from awsrn_keras.command_line import run_command, start_backend
 from training import fit
 
-CHARBONNIER_EPSILON = 0.255  # grey levels: 1e-3 of the range
 TEACHER = "awsrn_sd_x2"
 
 
@@ -26,29 +25,6 @@ def main() -> None:
         start_backend()
         CHANGES[options.change]()
     fit.main(arguments)
-
-
-def charbonnier(hr, sr):
-    """`sqrt(error^2 + epsilon^2)` for the absolute error."""
-    from keras import ops
-
-    return ops.mean(ops.sqrt(ops.square(sr - hr) + CHARBONNIER_EPSILON**2))
-
-
-def log_mse(hr, sr):
-    """What is scored but for sign and factor: the logarithm of a picture's squared error."""
-    from keras import ops
-
-    return ops.mean(ops.log(1 + ops.mean(ops.square(sr - hr), axis=(1, 2, 3))))
-
-
-def with_loss(loss) -> None:
-    from training.fitting.trainer import jit_compile, psnr
-
-    def change(model):
-        model.compile(model.optimizer, loss=loss, metrics=[psnr], jit_compile=jit_compile())
-
-    _change_model(change)
 
 
 def lambda_res(value: float) -> None:
@@ -88,9 +64,6 @@ def _change_model(change) -> None:
 
 
 CHANGES = {
-    "charbonnier": lambda: with_loss(charbonnier),
-    "log_mse": lambda: with_loss(log_mse),
-    "mse": lambda: with_loss("mse"),
     "lambda_res_0.5": lambda: lambda_res(0.5),
     "lambda_res_0.1": lambda: lambda_res(0.1),
     "distilled": distilled,

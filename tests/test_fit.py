@@ -92,6 +92,7 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--patch-size", "100"], "200 of a patch"),
         (["--ema", "1.5"], "--ema"),
         (["--precision", "int8"], "mixed_bfloat16"),
+        (["--loss", "ssim"], "--loss must be one of l1, mse, charbonnier, log_mse"),
         (["--init", "nothing.keras"], "nothing.keras"),
         (["--init", "awsrn_sd_x2"], "awsrn_sd"),
         (["--data", "no/such/folder"], "no/such/folder"),
@@ -110,11 +111,12 @@ def test_a_mistake_is_named_and_leaves_nothing_behind(
 
 def test_another_scale_starts_from_a_solved_tail(photographs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tail, "LR_PIXELS", 4000)
-    network = ("--variant", "awsrn_sd", "--scale", "3")
+    network = ("--variant", "awsrn_sd", "--scale", "3", "--loss", "log_mse")
     scores = []
     for init in ("scratch", "awsrn_sd_x2"):
         run = tmp_path / init
         main(arguments(photographs, run, *network, "--init", init))
+        assert json.loads((run / "config.json").read_text())["loss"] == "log_mse"
         assert ("Solving for the tail of x3" in capsys.readouterr().out) == (init != "scratch")
         with open(run / "metrics.csv") as file:
             scores.append(float(next(csv.DictReader(file))["val_psnr"]))

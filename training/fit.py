@@ -16,7 +16,7 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
-from training.fitting.config import PRECISIONS, RECIPES, SCHEDULES, Config, with_options
+from training.fitting.config import LOSSES, PRECISIONS, RECIPES, SCHEDULES, Config, with_options
 from training.fitting.run_folder import RunFolder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     option("--minutes", type=float, **given, help="length by the clock instead of --epochs")
     option("--batch-size", type=int, **given, help=f"patches per step (default {d.batch_size})")
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
+    option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
     option("--learning-rate", type=float, **given, help=f"of Adam (default {d.learning_rate})")
     option("--schedule", **names, help=f"{' or '.join(SCHEDULES)} (default {d.schedule})")
     option(

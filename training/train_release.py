@@ -17,6 +17,7 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
+from training.fitting.config import LOSSES
 from training.release.recipe import PRECISIONS, RECIPE_OPTIONS, Recipe
 
 
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     option("--steps", type=int, **given, help="length instead of --minutes, in whole chunks")
     option("--batch-size", type=int, **given, help=f"patches per step (default {d.batch_size})")
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
+    option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
     option("--learning-rate", type=float, **given, help=f"at first (default {d.learning_rate})")
     option("--final-rate", type=float, **given, help=f"at the end (default {d.final_rate})")
     option("--warm-up", type=int, **given, help=f"steps of rising rate (default {d.warm_up})")

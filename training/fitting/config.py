@@ -6,6 +6,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.variants import check_variant_and_scale
 
 SCHEDULES = ("halving", "cosine")
+LOSSES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -22,6 +23,7 @@ class Config:
         minutes: Length by the clock instead: turned into epochs once, at the start.
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
+        loss: One of `LOSSES`; the paper has "l1".
         learning_rate: Of Adam, at its highest.
         schedule: "cosine" (short warm-up, then down to a thousandth) or "halving" (halved
             after each fifth of the run).
@@ -43,6 +45,7 @@ class Config:
     minutes: float | None = None
     batch_size: int = 8
     patch_size: int = 48
+    loss: str = "l1"
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     ema: float = 0.0
@@ -76,9 +79,10 @@ class Config:
             raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
         if self.minutes is not None and not self.minutes > 0:
             raise InputError(f"--minutes must be above 0, got {self.minutes}.")
-        for name, allowed in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{option(name)} must be one of {', '.join(allowed)}.")
+        allowed = {"loss": LOSSES, "schedule": SCHEDULES, "precision": PRECISIONS}
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{option(name)} must be one of {', '.join(choices)}.")
         if self.lr_dir is not None and is_named_source(self.data):
             raise InputError(
                 "--lr-dir needs --data with a folder: named sources hold their own LR."

@@ -11,6 +11,7 @@ from awsrn_keras.files import replacing
 from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
 from awsrn_keras.scoring import bicubic, mean_score, score
+from training.losses import LOSSES
 from training.warm_start import copy_weights
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
@@ -116,7 +117,7 @@ def run_callbacks(
 
 
 def compiled_model(config: Config, total_steps: int) -> AWSRN:
-    """The network with random weights, optimizer and L1 loss."""
+    """The network with random weights, optimizer and loss."""
     model = AWSRN(config.variant, config.scale, dtype=config.precision)
     optimizer = keras.optimizers.Adam(
         learning_rate_schedule(config, total_steps),
@@ -124,7 +125,7 @@ def compiled_model(config: Config, total_steps: int) -> AWSRN:
         use_ema=config.ema > 0,
         ema_momentum=config.ema,
     )
-    model.compile(optimizer, loss="mae", metrics=[psnr], jit_compile=jit_compile())
+    model.compile(optimizer, LOSSES[config.loss], metrics=[psnr], jit_compile=jit_compile())
     model.optimizer.build(model.trainable_variables)  # else a saved state is not loaded into it
     return model
 

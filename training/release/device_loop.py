@@ -16,6 +16,7 @@ import numpy as np
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 from awsrn_keras.model import AWSRN
+from training.losses import LOSSES
 
 from .recipe import Recipe
 
@@ -136,7 +137,7 @@ def compile_steps(model: AWSRN, recipe: Recipe, state: State, bank: DeviceBank) 
 
     def loss_of(weights, lr, hr):
         sr, _ = model.stateless_call(weights, [], lr)
-        return jnp.abs(sr - hr).mean()
+        return LOSSES[recipe.loss](hr, sr).mean()
 
     def take_step(state, _, bank, schedule):
         key = jax.random.fold_in(jax.random.key(recipe.seed), state.step)

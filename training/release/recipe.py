@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import check_variant_and_scale
-from training.fitting.config import option
+from training.fitting.config import LOSSES, option
 
 PRECISIONS = ("mixed_bfloat16", "float32")
 
@@ -20,6 +20,7 @@ class Recipe:
         steps: Length in steps instead, for a run that can be repeated to the last digit.
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
+        loss: One of `LOSSES`.
         learning_rate: Of Adam, at its highest; it falls as a cosine to `final_rate`.
         final_rate: Learning rate of the last step.
         warm_up: Steps in which the rate rises from 0.
@@ -36,6 +37,7 @@ class Recipe:
     steps: int | None = None
     batch_size: int = 32
     patch_size: int = 48
+    loss: str = "l1"
     learning_rate: float = 1e-3
     final_rate: float = 1e-6
     warm_up: int = 500
@@ -62,8 +64,9 @@ class Recipe:
             raise InputError(f"--minutes must be above 0, got {self.minutes}.")
         if not 0 <= self.ema < 1:
             raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"--precision must be one of {', '.join(PRECISIONS)}.")
+        for name, choices in (("loss", LOSSES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{option(name)} must be one of {', '.join(choices)}.")
 
     @property
     def total_steps(self) -> int | None:
@@ -77,7 +80,8 @@ class Recipe:
         """For a preset's card."""
         start = f"; started from {self.init}" if self.init else ""
         return (
-            f"L1 in RGB; batch {self.batch_size}, LR patches {self.patch_size}x{self.patch_size}; "
+            f"loss {self.loss} in RGB; "
+            f"batch {self.batch_size}, LR patches {self.patch_size}x{self.patch_size}; "
             f"Adam {self.learning_rate:g}, cosine to {self.final_rate:g}; {self.precision}; "
             f"average of the weights, momentum {self.ema:g}{start}"
         )

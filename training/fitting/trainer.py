@@ -49,13 +49,12 @@ def train(
     keras.utils.set_random_seed(config.seed)
     with replicated(devices), Interrupt().noted() as interrupt:
         model = compiled_model(config, config.total_steps)
-        progress = folder.load_state(model) if resumed else None
-        if progress is None:
-            progress = Progress()
-            if config.init != "scratch":
-                start_from(load_model(config.init), model, training_data(config, data))
+        saved = folder.load_state(model) if resumed else None
+        progress = saved or Progress()
         first_step = progress.epoch * config.steps_per_epoch + progress.step
         batches = training_data(config, data, first_step)
+        if saved is None and config.init != "scratch":
+            start_from(load_model(config.init), model, batches)
         if not resumed:  # from here on nothing that the user gave can be refused
             folder.start(config, keras.backend.backend(), keras.distribution.list_devices())
         callbacks = run_callbacks(config, validation, folder, progress, interrupt)

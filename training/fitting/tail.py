@@ -6,7 +6,7 @@ given features are those of a linear regression, found in seconds, where trainin
 to come as far.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -61,7 +61,9 @@ def _windows(x: np.ndarray, side: int) -> np.ndarray:
     return np.moveaxis(np.lib.stride_tricks.sliding_window_view(x, (side, side), (1, 2)), 3, 5)
 
 
-def _blocks(features: np.ndarray, pictures: np.ndarray, wanted: np.ndarray):
+def _blocks(
+    features: np.ndarray, pictures: np.ndarray, wanted: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of the regression, `BLOCK` or so at a time: inputs and wanted outputs, float32."""
     lines = max(1, BLOCK // wanted.shape[2])
     for image in range(len(wanted)):

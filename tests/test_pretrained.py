@@ -53,7 +53,8 @@ def test_a_card_tells_what_its_weights_are(name):
     assert (card["variant"], card["scale"]) == (model.variant, model.scale)
     assert card["params"] == model.count_params()
     assert card["license"] == "Apache-2.0"
-    for key in ("trained_on", "steps", "hours", "machine", "recipe", "seed", "origin"):
+    needed = ("trained_on", "steps", "hours", "machine", "recipe", "seed", "origin", "why_less")
+    for key in needed:
         assert card[key] not in ("", None)
     assert card["psnr"].keys() == card["ssim"].keys() == card["psnr_bicubic"].keys()
     assert {"Set5", "Set14"} < card["psnr"].keys()

@@ -31,7 +31,8 @@ def pictures(tmp_path):
 def publish(model, pictures, output):
     given = ["--trained-on", "waves", "--steps", "3", "--hours", "0.5", "--machine", "a clock"]
     sets = ["--validation", str(pictures[0]), "--benchmarks", str(pictures[1])]
-    main([str(model), *sets, *given, "--recipe", "none", "-o", str(output)])
+    words = ["--recipe", "none", "--why-less", "three steps"]
+    main([str(model), *sets, *given, *words, "-o", str(output)])
 
 
 @pytest.mark.slow
@@ -48,6 +49,7 @@ def test_a_preset_is_written_with_the_scores_of_its_stored_weights(pictures, tmp
     assert card["psnr"]["validation"] == pytest.approx(expected, abs=1e-3)
     assert card["psnr"].keys() == {"validation", "other"}
     assert (card["steps"], card["hours"], card["machine"]) == (3, 0.5, "a clock")
+    assert (card["recipe"], card["why_less"]) == ("none", "three steps")
     assert (card["variant"], card["params"]) == ("awsrn_sd", 348_098)
     assert {tensors[name].dtype.name for name in tensors if "weight_v" in name} == {"float16"}
     assert {tensors[name].dtype.name for name in tensors if "weight_v" not in name} == {"float32"}

@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     option("--hours", type=float, help="training time, hours")
     option("--machine", metavar="TEXT", help='kind of machine, e.g. "one NVIDIA H100"')
     parse.add_argument("--recipe", metavar="TEXT", default="", help="loss, rates, batch, start")
+    parse.add_argument(
+        "--why-less", metavar="TEXT", default="", help="why it scores below the paper, if it does"
+    )
     parse.add_argument("--seed", type=int, default=0, help="of the training (default 0)")
     parse.add_argument(
         "-o", "--output", type=Path, default=WEIGHTS, metavar="DIR", help="default: the package's"
@@ -134,6 +137,7 @@ def make_card(model, name: str, results: list, options: argparse.Namespace) -> d
         "psnr_bicubic": {r.name: round(mean(r, "bicubic").psnr, 4) for r in results},
         "psnr_paper": paper,
         "psnr_less_paper": {key: round(psnr[key] - value, 2) for key, value in paper.items()},
+        "why_less": options.why_less,
         "measured": f"8-bit luma, {model.scale} border pixels left out, mean over the pictures",
         "made_for": "clean pictures shrunk by bicubic; noise and JPEG blocks are sharpened too",
         "trained_on": options.trained_on,

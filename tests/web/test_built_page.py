@@ -90,8 +90,11 @@ def test_building_again_replaces_the_page_and_serve_leaves_it(tmp_path):
     manifest = (page / "models.json").read_bytes()
     command = [sys.executable, to_web.__file__, "--serve", "--port", "0", "-o", str(page)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
-        address = server.stdout.readline().split()[0].decode()
-        with urllib.request.urlopen(address + "/models.json") as response:
-            assert response.read() == manifest
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 130
+        try:
+            address = server.stdout.readline().split()[0].decode()
+            with urllib.request.urlopen(address + "/models.json") as response:
+                assert response.read() == manifest
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 130
+        finally:
+            server.kill()  # else a server that goes on is waited for without end

@@ -6,7 +6,7 @@ trains awsrn_sd once for each row of EXPERIMENTS on the same number of LR pixels
 three times (the first two with the same seed), and prints PSNR on the validation pictures as a
 Markdown table. Twice the spread of the baselines is noise: smaller differences are called
 ties. Runs that the folder holds to their end are not repeated. About two minutes a run on two
-processor cores, six minutes for the long ones.
+processor cores, three times that for the long ones.
 """
 
 import argparse

@@ -113,23 +113,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def choose_preset(scale: int | None) -> str:
-    """The preset to take where none is named.
-
-    Raises:
-        InputError: There is none of this scale; the message lists those there are.
-    """
+    """The preset to take where none is named: awsrn_sd, or what there is of this scale."""
     from .pretrained import presets
 
-    scale = scale or 2
-    known = {name: card["scale"] for name, card in presets().items()}
-    matching = [name for name, its_scale in known.items() if its_scale == scale]
-    if not matching:
-        listed = ", ".join(f"{name} (x{its_scale})" for name, its_scale in known.items())
-        raise InputError(
-            f"--scale {scale}: there is no preset of this scale, only {listed}; "
-            "give --preset a model trained for it."
-        )
-    default = f"{_DEFAULT_VARIANT}_x{scale}"
+    matching = [name for name, card in presets().items() if card["scale"] == (scale or 2)]
+    default = f"{_DEFAULT_VARIANT}_x{scale or 2}"
     return default if default in matching else matching[0]
 
 

@@ -154,7 +154,7 @@ def test_self_ensemble_and_sixteen_bits(tmp_path):
     [
         (["photo.png", "-o", "photo.png"], "photo.png: is an input"),
         (["missing.png", "-o", "out"], "missing.png: no such file or folder"),
-        (["photo.png", "-o", "out", "--scale", "8"], "no preset of this scale, only awsrn"),
+        (["photo.png", "-o", "out", "--scale", "8"], "awsrn_x8 is not made for it, only awsrn"),
         (["photo.png", "-o", "out", "--scale", "3", "--preset", "awsrn_sd_x2"], "is x2"),
         (["photo.png", "-o", "out", "--preset", "nonsense"], "nonsense"),
         (["photo.png", "-o", "out", "--quality", "0"], "--quality 0: give 1 to 100"),

@@ -7,7 +7,7 @@ import pytest
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
-from training.release.device_loop import State, adam_step, draw_crops, host_bank, learning_rate
+from training.release.device_loop import State, draw_crops, host_bank, learning_rate, optimizer_step
 from training.release.files import Progress
 from training.release.recipe import Recipe
 from training.release.run import Pace
@@ -70,7 +70,7 @@ def test_the_optimizer_is_adam_on_clipped_gradients_with_an_average():
     for step in range(1, 7):
         gradient = (weight - target) * (100 if step < 3 else 1)  # the first two are clipped
         fraction = step / 6
-        state = adam_step(state, [jnp.array(gradient, "float32")], recipe, fraction)
+        state = optimizer_step(state, [jnp.array(gradient, "float32")], recipe, fraction)
 
         gradient = gradient * min(1, 100 / np.linalg.norm(gradient))
         rate = (0.002 + 0.008 * (1 + np.cos(np.pi * fraction)) / 2) * min(1, step / 4)
@@ -85,6 +85,30 @@ def test_the_optimizer_is_adam_on_clipped_gradients_with_an_average():
     assert np.abs(weight - start).max() > 0.01
     np.testing.assert_allclose(state.weights[0], weight, atol=1e-5)
     np.testing.assert_allclose(state.average[0], average, atol=1e-5)
+
+
+def test_muon_is_that_of_fit():
+    import keras
+
+    from training.optimizers import Muon
+
+    rng = np.random.default_rng(0)
+    shapes = [(3, 3, 4, 10), (5,), (3, 3, 4, 10), (3, 3, 10, 4)]
+    start = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    variables = [keras.Variable(value) for value in start]
+    optimizer = Muon(0.01, epsilon=1e-8)
+    recipe = Recipe(optimizer="muon", learning_rate=0.01, final_rate=0.01, warm_up=1)
+    weights = [jnp.array(value) for value in start]
+    zeros = [jnp.zeros(shape) for shape in shapes]
+    state = State(weights, weights, zeros, zeros, jnp.int32(0))
+    for _ in range(3):
+        gradients = [rng.normal(size=shape).astype("float32") for shape in shapes]
+        optimizer.apply(gradients, variables)
+        state = optimizer_step(state, list(map(jnp.array, gradients)), recipe, 0.5)
+
+    for value, variable, before in zip(state.weights, variables, start, strict=True):
+        assert np.abs(value - before).mean() > 1e-3
+        np.testing.assert_allclose(value, np.array(variable), atol=2e-5)
 
 
 def test_the_rate_rises_then_falls_as_a_cosine():

@@ -16,7 +16,15 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
-from training.fitting.config import LOSSES, PRECISIONS, RECIPES, SCHEDULES, Config, with_options
+from training.fitting.config import (
+    LOSSES,
+    OPTIMIZERS,
+    PRECISIONS,
+    RECIPES,
+    SCHEDULES,
+    Config,
+    with_options,
+)
 from training.fitting.run_folder import RunFolder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -51,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     option("--batch-size", type=int, **given, help=f"patches per step (default {d.batch_size})")
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
     option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
-    option("--learning-rate", type=float, **given, help=f"of Adam (default {d.learning_rate})")
+    option("--optimizer", **names, help=f"{' or '.join(OPTIMIZERS)} (default {d.optimizer})")
+    option("--learning-rate", type=float, **given, help=f"highest (default {d.learning_rate})")
     option("--schedule", **names, help=f"{' or '.join(SCHEDULES)} (default {d.schedule})")
     option(
         "--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)"

@@ -17,7 +17,7 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import SCALES, VARIANTS
-from training.fitting.config import LOSSES
+from training.fitting.config import LOSSES, OPTIMIZERS
 from training.release.recipe import PRECISIONS, RECIPE_OPTIONS, Recipe
 
 
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     option("--batch-size", type=int, **given, help=f"patches per step (default {d.batch_size})")
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
     option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
+    option("--optimizer", **names, help=f"{' or '.join(OPTIMIZERS)} (default {d.optimizer})")
     option("--learning-rate", type=float, **given, help=f"at first (default {d.learning_rate})")
     option("--final-rate", type=float, **given, help=f"at the end (default {d.final_rate})")
     option("--warm-up", type=int, **given, help=f"steps of rising rate (default {d.warm_up})")

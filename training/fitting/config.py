@@ -6,6 +6,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.variants import check_variant_and_scale
 
 SCHEDULES = ("halving", "cosine")
+OPTIMIZERS = ("adam", "muon")  # see training/optimizers.py
 LOSSES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -24,7 +25,8 @@ class Config:
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
         loss: One of `LOSSES`; the paper has "l1".
-        learning_rate: Of Adam, at its highest.
+        optimizer: One of `OPTIMIZERS`; the paper has "adam".
+        learning_rate: At its highest.
         schedule: "cosine" (short warm-up, then down to a thousandth) or "halving" (halved
             after each fifth of the run).
         ema: Momentum of the average of the weights, 0 for none; it reaches about
@@ -45,8 +47,9 @@ class Config:
     minutes: float | None = None
     batch_size: int = 8
     patch_size: int = 48
-    loss: str = "l1"
-    learning_rate: float = 1e-3
+    loss: str = "log_mse"
+    optimizer: str = "muon"
+    learning_rate: float = 1e-2
     schedule: str = "cosine"
     ema: float = 0.0
     precision: str = "float32"
@@ -79,7 +82,12 @@ class Config:
             raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
         if self.minutes is not None and not self.minutes > 0:
             raise InputError(f"--minutes must be above 0, got {self.minutes}.")
-        allowed = {"loss": LOSSES, "schedule": SCHEDULES, "precision": PRECISIONS}
+        allowed = {
+            "loss": LOSSES,
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+            "precision": PRECISIONS,
+        }
         for name, choices in allowed.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{option(name)} must be one of {', '.join(choices)}.")
@@ -105,6 +113,9 @@ RECIPES = {
         epochs=1000,
         steps_per_epoch=1000,
         batch_size=16,
+        loss="l1",
+        optimizer="adam",
+        learning_rate=1e-3,
         schedule="halving",
     ),
 }

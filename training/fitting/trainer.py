@@ -12,6 +12,7 @@ from awsrn_keras.model import AWSRN
 from awsrn_keras.pretrained import load_model
 from awsrn_keras.scoring import bicubic, mean_score, score
 from training.losses import LOSSES
+from training.optimizers import OPTIMIZERS
 from training.warm_start import copy_weights
 
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
@@ -118,7 +119,7 @@ def run_callbacks(
 def compiled_model(config: Config, total_steps: int) -> AWSRN:
     """The network with random weights, optimizer and loss."""
     model = AWSRN(config.variant, config.scale, dtype=config.precision)
-    optimizer = keras.optimizers.Adam(
+    optimizer = OPTIMIZERS[config.optimizer](
         learning_rate_schedule(config, total_steps),
         epsilon=1e-8,
         use_ema=config.ema > 0,

@@ -17,6 +17,7 @@ from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 from awsrn_keras.model import AWSRN
 from training.losses import LOSSES
+from training.optimizers import averaged, is_kernel, orthogonal
 
 from .recipe import Recipe
 
@@ -147,7 +148,7 @@ def compile_steps(model: AWSRN, recipe: Recipe, state: State, bank: DeviceBank) 
         before, after, first_step = schedule
         done = (state.step + 1 - first_step) / recipe.chunk
         fraction = jnp.clip(before + (after - before) * done, 0, 1)
-        return adam_step(state, gradients, recipe, fraction), loss
+        return optimizer_step(state, gradients, recipe, fraction), loss
 
     def take_steps(state, bank, schedule):
         step = partial(take_step, bank=bank, schedule=schedule)
@@ -165,26 +166,50 @@ def learning_rate(recipe: Recipe, step, fraction):
     return rate * jnp.minimum(step / recipe.warm_up, 1)
 
 
-def adam_step(state: State, gradients: list, recipe: Recipe, fraction) -> State:
-    """One step of Adam on clipped gradients, and of the average of the weights.
+def optimizer_step(state: State, gradients: list, recipe: Recipe, fraction) -> State:
+    """One step of Adam or Muon on clipped gradients, and of the average of the weights.
 
     `fraction` of the training is done with this step. The average is one over few steps at
     first, so that the random start has no weight in it.
     """
     step = state.step + 1
     count = step.astype(jnp.float32)
-    norm = jnp.sqrt(sum(jnp.square(g).sum() for g in gradients))
+    norm = jnp.sqrt(sum(jnp.square(gradient).sum() for gradient in gradients))
     shrink = jnp.minimum(1, LARGEST_NORM / (norm + 1e-9))
-    rate = learning_rate(recipe, count, fraction) / (1 - BETA_1**count)
-    correction = 1 - BETA_2**count
+    gradients = [gradient * shrink for gradient in gradients]
+    rate = learning_rate(recipe, count, fraction)
     momentum = jnp.minimum(recipe.ema, (count + 1) / (count + 10))
 
-    def update(weight, average, first, second, gradient):
-        gradient *= shrink
-        first = BETA_1 * first + (1 - BETA_1) * gradient
-        second = BETA_2 * second + (1 - BETA_2) * jnp.square(gradient)
-        weight = weight - rate * first / (jnp.sqrt(second / correction) + EPSILON)
-        return weight, momentum * average + (1 - momentum) * weight, first, second
+    moments = zip(state.first_moment, state.second_moment, gradients, strict=True)
+    adam = [_adam(*tensors, count) for tensors in moments]
+    steps, first, second = map(list, zip(*adam, strict=True))
+    if recipe.optimizer == "muon":
+        kernels = [i for i, weight in enumerate(state.weights) if is_kernel(weight)]
+        for i in kernels:
+            first[i] = averaged(state.first_moment[i], gradients[i])
+        ahead = [averaged(first[i], gradients[i]) for i in kernels]
+        for i, kernel_step in zip(kernels, _orthogonal(ahead), strict=True):
+            steps[i] = kernel_step
+    weights = [w - rate * s for w, s in zip(state.weights, steps, strict=True)]
+    pairs = zip(state.average, weights, strict=True)
+    average = [momentum * a + (1 - momentum) * w for a, w in pairs]
+    return State(weights, average, first, second, step)
 
-    columns = zip(*map(update, *state[:4], gradients), strict=True)
-    return State(*map(list, columns), step)
+
+def _adam(first, second, gradient, count):
+    """Adam's step and new moments."""
+    first = BETA_1 * first + (1 - BETA_1) * gradient
+    second = BETA_2 * second + (1 - BETA_2) * jnp.square(gradient)
+    root = jnp.sqrt(second / (1 - BETA_2**count))
+    return first / (1 - BETA_1**count) / (root + EPSILON), first, second
+
+
+def _orthogonal(kernels: list) -> list:
+    """`orthogonal` of each; those of one shape at once, for few large products."""
+    steps = list(kernels)
+    for shape in {kernel.shape for kernel in kernels}:
+        alike = [i for i, kernel in enumerate(kernels) if kernel.shape == shape]
+        stack = orthogonal(jnp.stack([kernels[i] for i in alike]))
+        for i, step in zip(alike, stack, strict=True):
+            steps[i] = step
+    return steps

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.variants import check_variant_and_scale
-from training.fitting.config import LOSSES, option
+from training.fitting.config import LOSSES, OPTIMIZERS, option
 
 PRECISIONS = ("mixed_bfloat16", "float32")
 
@@ -21,7 +21,8 @@ class Recipe:
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
         loss: One of `LOSSES`.
-        learning_rate: Of Adam, at its highest; it falls as a cosine to `final_rate`.
+        optimizer: One of `OPTIMIZERS`.
+        learning_rate: At its highest; it falls as a cosine to `final_rate`.
         final_rate: Learning rate of the last step.
         warm_up: Steps in which the rate rises from 0.
         ema: Momentum of the average of the weights, which is the result.
@@ -38,6 +39,7 @@ class Recipe:
     batch_size: int = 32
     patch_size: int = 48
     loss: str = "l1"
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
     final_rate: float = 1e-6
     warm_up: int = 500
@@ -64,7 +66,8 @@ class Recipe:
             raise InputError(f"--minutes must be above 0, got {self.minutes}.")
         if not 0 <= self.ema < 1:
             raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
-        for name, choices in (("loss", LOSSES), ("precision", PRECISIONS)):
+        allowed = {"loss": LOSSES, "optimizer": OPTIMIZERS, "precision": PRECISIONS}
+        for name, choices in allowed.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{option(name)} must be one of {', '.join(choices)}.")
 
@@ -82,8 +85,8 @@ class Recipe:
         return (
             f"loss {self.loss} in RGB; "
             f"batch {self.batch_size}, LR patches {self.patch_size}x{self.patch_size}; "
-            f"Adam {self.learning_rate:g}, cosine to {self.final_rate:g}; {self.precision}; "
-            f"average of the weights, momentum {self.ema:g}{start}"
+            f"{self.optimizer.capitalize()} {self.learning_rate:g}, cosine to {self.final_rate:g}; "
+            f"{self.precision}; average of the weights, momentum {self.ema:g}{start}"
         )
 
     def check_same(self, given: dict) -> None:

@@ -19,14 +19,16 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command
 
 STEPS, EPOCHS = 900, 3  # of 8 patches of 24x24 pixels
+PAPER = "--optimizer adam --loss l1 --learning-rate 1e-3"
 BASELINES = {
     "baseline": "--seed 0",
     "baseline, same seed": "--seed 0",
     "baseline, other seed": "--seed 1",
 }
+MUON = "--optimizer muon --learning-rate"
 LONG = f"--steps-per-epoch {STEPS}"
 LONGER = f"--init {{folder}}/baseline --steps-per-epoch {STEPS // EPOCHS // 3} --learning-rate 1e-4"
-# Name: options of `changed_fit.py`, and the run to compare with.
+# Name: options of `changed_fit.py` after those of every run, and the run to compare with.
 EXPERIMENTS = {
     "learning rate 5e-4": ("--learning-rate 5e-4", "baseline"),
     "learning rate 2e-3": ("--learning-rate 2e-3", "baseline"),
@@ -57,11 +59,25 @@ EXPERIMENTS = {
         f"{LONGER} --loss log_mse",
         "a third more steps, rate 1e-4",
     ),
+    "Muon, 1e-2": (f"{MUON} 1e-2", "learning rate 4e-3"),
+    "Muon, 1e-2, log of squared error": (
+        f"{MUON} 1e-2 --loss log_mse",
+        "the same, learning rate 4e-3",
+    ),
+    "this, other seed": (
+        f"{MUON} 1e-2 --loss log_mse --seed 1",
+        "the same, learning rate 4e-3",
+    ),
+    "this, 4e-3": (f"{MUON} 4e-3 --loss log_mse", "Muon, 1e-2, log of squared error"),
+    "this, 2e-2": (f"{MUON} 2e-2 --loss log_mse", "Muon, 1e-2, log of squared error"),
     "three times the steps": (LONG, None),
-    "those, learning rate 4e-3": (f"{LONG} --learning-rate 4e-3", "three times the steps"),
-    "those, also log of squared error": (
+    "those, 4e-3, log of squared error": (
         f"{LONG} --learning-rate 4e-3 --loss log_mse",
-        "those, learning rate 4e-3",
+        "three times the steps",
+    ),
+    "those, Muon, 1e-2, log of squared error": (
+        f"{LONG} {MUON} 1e-2 --loss log_mse",
+        "those, 4e-3, log of squared error",
     ),
     "x3 from scratch": ("--scale 3", None),
     "x3 from the body of x2": ("--scale 3 --init {folder}/baseline", "x3 from scratch"),
@@ -101,7 +117,7 @@ def final_psnr(folder: Path, arguments: str, options: argparse.Namespace) -> flo
             shutil.rmtree(folder)
         fixed = f"--epochs {EPOCHS} --steps-per-epoch {STEPS // EPOCHS} --batch-size 8"
         command = [sys.executable, Path(__file__).with_name("changed_fit.py")]
-        command += f"{fixed} --patch-size 24".split()
+        command += f"{fixed} --patch-size 24 {PAPER}".split()
         command += arguments.format(folder=options.output).split()
         command += ["--data", *options.data, "--val", *options.val, "--run-dir", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

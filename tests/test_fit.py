@@ -144,7 +144,7 @@ def test_halving_follows_the_paper_and_cosine_ends_low():
     steps = [0, 199_999, 200_000, 999_999]
     np.testing.assert_allclose([rate(s) for s in steps], [1e-3, 1e-3, 5e-4, 6.25e-5], rtol=1e-6)
 
-    rate = learning_rate_schedule(Config(), 1000)
+    rate = learning_rate_schedule(Config(learning_rate=1e-3), 1000)
     np.testing.assert_allclose(rate(100), 1e-3, rtol=1e-6)
     np.testing.assert_allclose(rate(550), 1e-3 * (0.5 + 0.5e-3), rtol=1e-3)
     np.testing.assert_allclose(rate(1000), 1e-6, rtol=1e-3)

@@ -145,7 +145,7 @@ def test_killed_while_saving_and_resumed_it_ends_as_if_never_stopped(work, rehea
 @pytest.mark.slow
 def test_a_training_waits_compiled_for_the_weights_it_starts_from(work, rehearsal):
     waits = ["--init", "late.npz", "--after", "late.json", "--steps", "5", "-o", "warm"]
-    waits += ["--loss", "log_mse"]
+    waits += ["--loss", "log_mse", "--optimizer", "muon"]
     process = start(work, *waits, "--val", "pictures")
     for line in process.stdout:
         if line == "Ready; waiting for late.json\n":
@@ -220,6 +220,7 @@ def refused(capsys, *arguments: str) -> str:
         (["--ema", "1"], "--ema must be"),
         (["--precision", "float8"], "--precision must be one of"),
         (["--loss", "ssim"], "--loss must be one of l1, mse"),
+        (["--optimizer", "sgd"], "--optimizer must be one of adam, muon"),
         (["--images", "nowhere"], "nowhere"),
         (["--images", "damaged.zip"], "not a zip archive"),
         (["--patch-size", "48"], "No image holds a patch"),

@@ -70,6 +70,10 @@ EXPERIMENTS = {
     ),
     "this, 4e-3": (f"{MUON} 4e-3 --loss log_mse", "Muon, 1e-2, log of squared error"),
     "this, 2e-2": (f"{MUON} 2e-2 --loss log_mse", "Muon, 1e-2, log of squared error"),
+    "this, bfloat16 convolutions": (
+        f"{MUON} 1e-2 --loss log_mse --precision mixed_bfloat16",
+        "Muon, 1e-2, log of squared error",
+    ),
     "three times the steps": (LONG, None),
     "those, 4e-3, log of squared error": (
         f"{LONG} --learning-rate 4e-3 --loss log_mse",

@@ -12,7 +12,7 @@ PRECISIONS = ("mixed_bfloat16", "float32")
 
 @dataclass(frozen=True)
 class Recipe:
-    """One release training. The defaults are those that trained the package's presets.
+    """One release training; docs/release_training.md has what the defaults rest on.
 
     Attributes:
         variant, scale: The network.
@@ -38,9 +38,9 @@ class Recipe:
     steps: int | None = None
     batch_size: int = 32
     patch_size: int = 48
-    loss: str = "l1"
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
+    loss: str = "log_mse"
+    optimizer: str = "muon"
+    learning_rate: float = 1e-2
     final_rate: float = 1e-6
     warm_up: int = 500
     ema: float = 0.999

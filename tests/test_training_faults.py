@@ -105,33 +105,33 @@ def test_a_loss_that_explodes_leaves_the_last_state(photographs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("history", "loss", "named"),
+    ("history", "psnr", "named"),
     [
-        ([5.0, 4.0], 39.0, None),
-        ([5.0, 4.0], 41.0, "the loss rose to 41, more than ten times 4, in epoch 3"),
-        ([], 2500.0, None),
-        ([], 2600.0, "ten times 255, in epoch 1; .* new run with --learning-rate 0.0005"),
+        ([29.0, 32.5], 12.6, None),
+        ([32.5, 29.0], 12.4, "PSNR fell to 12.4 dB, more than 20 below 32.5, in epoch 3"),
+        ([], -19.0, None),
+        ([], -21.0, "20 below 0.0, in epoch 1; .* new run with --learning-rate 0.0005"),
     ],
 )
-def test_a_loss_ten_times_the_best_is_lost(history, loss, named, tmp_path):
-    progress = Progress(epoch=len(history), history=[{"loss": value} for value in history])
+def test_an_error_ten_times_the_best_is_lost(history, psnr, named, tmp_path):
+    progress = Progress(epoch=len(history), history=[{"psnr": value} for value in history])
     check = StopOnDivergence(RunFolder(tmp_path), progress, learning_rate=1e-3)
     check.set_model(AWSRN("awsrn_sd", 2))
     if named is None:
-        check.on_epoch_end(len(history), {"loss": loss})
+        check.on_epoch_end(len(history), {"psnr": psnr})
     else:
         with pytest.raises(InputError, match=named):
-            check.on_epoch_end(len(history), {"loss": loss})
+            check.on_epoch_end(len(history), {"psnr": psnr})
 
 
 def test_weights_that_are_no_numbers_are_not_saved_however_good_the_loss(tmp_path):
     model = AWSRN("awsrn_sd", 2)
     check = StopOnDivergence(RunFolder(tmp_path), Progress(), learning_rate=1e-3)
     check.set_model(model)
-    check.on_epoch_end(0, {"loss": 3.0})
+    check.on_epoch_end(0, {"psnr": 30.0})
     model.get_layer("head").bias.assign(np.full(16, np.inf))
     with pytest.raises(InputError, match="head/bias became NaN or infinite in epoch 1"):
-        check.on_epoch_end(0, {"loss": 3.0})
+        check.on_epoch_end(0, {"psnr": 30.0})
 
 
 def test_a_run_killed_before_its_first_line_can_be_started_again(photographs, tmp_path):

@@ -52,7 +52,7 @@ def saved_tensors(run: Path) -> dict[str, np.ndarray]:
 def assert_same_run(whole: Path, other: Path) -> None:
     """Two finished runs hold the same to the last bit, and `other` holds nothing else.
 
-    The mean loss of an epoch that was interrupted is added up otherwise.
+    The means of an epoch that was interrupted are added up otherwise.
     """
     expected, tensors = saved_tensors(whole), saved_tensors(other)
     assert expected.keys() == tensors.keys()
@@ -63,7 +63,8 @@ def assert_same_run(whole: Path, other: Path) -> None:
         np.testing.assert_array_equal(a, b)
     histories = saved_state(whole).pop("history"), saved_state(other).pop("history")
     for a, b in zip(*histories, strict=True):
-        np.testing.assert_allclose(a.pop("loss"), b.pop("loss"), rtol=1e-5)
+        for mean in ("loss", "psnr"):
+            np.testing.assert_allclose(a.pop(mean), b.pop(mean), rtol=1e-5)
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
     assert len(list((other / "checkpoint").iterdir())) == 2
     assert not list(other.rglob(".part-*"))

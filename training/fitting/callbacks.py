@@ -94,7 +94,7 @@ class SaveRun(keras.callbacks.Callback):
         steps = batch + 1
         if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
             return  # in the second case the end of the epoch is next
-        self._count(steps, float(logs["loss"]))
+        self._count(steps, logs)
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()
         self.folder.save_state(self.model, self.progress)
@@ -102,16 +102,18 @@ class SaveRun(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         state = self.progress
-        self._count(self.params["steps"], float(logs["loss"]))
+        self._count(self.params["steps"], logs)
         row = {
             "epoch": epoch + 1,
             "steps": (epoch + 1) * self.steps_per_epoch,
             "seconds": round(state.step_seconds, 1),
             "loss": state.step_loss,
+            "psnr": state.step_psnr,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "val_psnr": logs["val_psnr"],
         }
-        state.epoch, state.step, state.step_loss, state.step_seconds = epoch + 1, 0, 0.0, 0.0
+        state.epoch, state.step = epoch + 1, 0
+        state.step_loss = state.step_psnr = state.step_seconds = 0.0
         state.history.append(row)
         if row["val_psnr"] > state.best_psnr:
             state.best_psnr = row["val_psnr"]
@@ -134,11 +136,12 @@ class SaveRun(keras.callbacks.Callback):
         )
         self.interrupt.obey()
 
-    def _count(self, steps, loss):
-        """Add steps of this call of `fit` and their mean loss to those before it."""
+    def _count(self, steps, logs):
+        """Add steps of this call of `fit` and their means to those before it."""
         state = self.progress
         total = state.step + steps
-        state.step_loss += (loss - state.step_loss) * steps / total
+        state.step_loss += (float(logs["loss"]) - state.step_loss) * steps / total
+        state.step_psnr += (float(logs["psnr"]) - state.step_psnr) * steps / total
         state.step_seconds += time.perf_counter() - self.started
         state.step = total
 
@@ -162,8 +165,9 @@ def save_plain_weights(model: keras.Model, path) -> None:
 class StopOnDivergence(keras.callbacks.Callback):
     """Stops a run that is lost, before its state replaces the last good one.
 
-    It is lost when the loss is no number any more, or a weight is none, or the mean loss of
-    an epoch is ten times that of the best epoch before (in the first one: ten times 255).
+    It is lost when the loss is no number any more, or a weight is none, or the PSNR of an
+    epoch's patches is 20 dB, ten times the error, below that of the best epoch before (of 0 dB
+    in the first one).
 
     Raises:
         InputError: As above; the message says how to go on.
@@ -180,9 +184,9 @@ class StopOnDivergence(keras.callbacks.Callback):
             self._stop(f"the loss became {float(logs['loss'])} at step {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
-        best = min([255.0, *(row["loss"] for row in self.progress.history)])
-        if logs["loss"] > 10 * best:
-            self._stop(f"the loss rose to {logs['loss']:.4g}, more than ten times {best:.4g},")
+        best = max([0.0, *(row["psnr"] for row in self.progress.history)])
+        if logs["psnr"] < best - 20:
+            self._stop(f"PSNR fell to {logs['psnr']:.1f} dB, more than 20 below {best:.1f},")
         for variable in self.model.variables:
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 self._stop(f"{variable.path} became NaN or infinite")

@@ -23,6 +23,7 @@ class Progress:
         epoch: Epochs finished.
         step: Steps taken of the next one; not 0 where the run was interrupted within it.
         step_loss: Mean loss of those steps.
+        step_psnr: Mean PSNR of their patches, dB over RGB.
         step_seconds: What they took.
         best_psnr: Of the best epoch, dB.
         history: One row per finished epoch.
@@ -31,6 +32,7 @@ class Progress:
     epoch: int = 0
     step: int = 0
     step_loss: float = 0.0
+    step_psnr: float = 0.0
     step_seconds: float = 0.0
     best_psnr: float = float("-inf")
     history: list[dict] = field(default_factory=list)

@@ -128,6 +128,7 @@ def make_card(model, name: str, results: list, options: argparse.Namespace) -> d
     """What `presets()` tells about the preset."""
     paper = {r.name: r.published[model.variant].psnr for r in results if r.published}
     psnr = {r.name: round(mean(r, name).psnr, 4) for r in results}
+    less = {key: round(psnr[key] - value, 2) or 0.0 for key, value in paper.items()}
     return {
         "variant": model.variant,
         "scale": model.scale,
@@ -136,7 +137,7 @@ def make_card(model, name: str, results: list, options: argparse.Namespace) -> d
         "ssim": {r.name: round(mean(r, name).ssim, 5) for r in results},
         "psnr_bicubic": {r.name: round(mean(r, "bicubic").psnr, 4) for r in results},
         "psnr_paper": paper,
-        "psnr_less_paper": {key: round(psnr[key] - value, 2) for key, value in paper.items()},
+        "psnr_less_paper": less,
         "why_less": options.why_less,
         "measured": f"8-bit luma, {model.scale} border pixels left out, mean over the pictures",
         "made_for": "clean pictures shrunk by bicubic; noise and JPEG blocks are sharpened too",

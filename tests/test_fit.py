@@ -93,6 +93,7 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--ema", "1.5"], "--ema"),
         (["--precision", "int8"], "mixed_bfloat16"),
         (["--loss", "ssim"], "--loss must be one of l1, mse, charbonnier, log_mse"),
+        (["--optimizer", "sgd"], "--optimizer must be one of adam, muon"),
         (["--init", "nothing.keras"], "nothing.keras"),
         (["--init", "awsrn_sd_x2"], "awsrn_sd"),
         (["--data", "no/such/folder"], "no/such/folder"),
@@ -140,6 +141,7 @@ def test_a_truncated_photograph_is_named(photographs, tmp_path, capsys):
 
 def test_halving_follows_the_paper_and_cosine_ends_low():
     paper = RECIPES["paper"]
+    assert (paper.loss, paper.optimizer) == ("l1", "adam")
     rate = learning_rate_schedule(paper, paper.total_steps)
     steps = [0, 199_999, 200_000, 999_999]
     np.testing.assert_allclose([rate(s) for s in steps], [1e-3, 1e-3, 5e-4, 6.25e-5], rtol=1e-6)

@@ -60,7 +60,12 @@ def parser() -> argparse.ArgumentParser:
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
     option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
     option("--optimizer", **names, help=f"{' or '.join(OPTIMIZERS)} (default {d.optimizer})")
-    option("--learning-rate", type=float, **given, help=f"highest (default {d.learning_rate})")
+    option(
+        "--learning-rate",
+        type=float,
+        **given,
+        help=f"highest (default {d.learning_rate}; rather 0.001 for adam and for trained weights)",
+    )
     option("--schedule", **names, help=f"{' or '.join(SCHEDULES)} (default {d.schedule})")
     option(
         "--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)"

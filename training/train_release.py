@@ -48,7 +48,12 @@ def parser() -> argparse.ArgumentParser:
     option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
     option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
     option("--optimizer", **names, help=f"{' or '.join(OPTIMIZERS)} (default {d.optimizer})")
-    option("--learning-rate", type=float, **given, help=f"at first (default {d.learning_rate})")
+    option(
+        "--learning-rate",
+        type=float,
+        **given,
+        help=f"at first (default {d.learning_rate}; rather 0.001 for adam and for trained weights)",
+    )
     option("--final-rate", type=float, **given, help=f"at the end (default {d.final_rate})")
     option("--warm-up", type=int, **given, help=f"steps of rising rate (default {d.warm_up})")
     option("--ema", type=float, **given, help=f"momentum of averaged weights (default {d.ema})")

@@ -4,6 +4,7 @@ import pytest
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.model import AWSRN
+from training.optimizers import Muon
 from training.warm_start import copy_weights
 
 PICTURE = np.random.default_rng(0).uniform(0, 255, (1, 9, 14, 3)).astype("float32")
@@ -46,7 +47,43 @@ def test_every_weight_that_a_deeper_network_has_more_learns():
     assert all(np.any(np.array(w) != old) for w, old in zip(added, before, strict=True))
 
 
-@pytest.mark.parametrize(("source", "target"), [("awsrn_sd", "awsrn"), ("awsrn_m", "awsrn_s")])
+@pytest.mark.parametrize("wider", ["awsrn_m", "awsrn"])
+def test_a_wider_network_starts_with_the_pictures_of_the_narrow_one(wider):
+    source, target = network("awsrn_sd", 3, seed=0), network(wider, 3, seed=1)
+    scalars = [w for w in source.trainable_variables if w.shape == ()]
+    for i, scalar in enumerate(scalars):  # none of them 1, as in a trained network
+        scalar.assign(0.7 + 0.6 * ((7 * i) % len(scalars)) / len(scalars))
+    assert np.abs(source(PICTURE) - target(PICTURE)).max() > 10
+    copy_weights(source, target)
+    np.testing.assert_allclose(source(PICTURE), target(PICTURE), atol=0.01)
+
+
+def test_every_weight_that_a_wider_network_has_more_learns():
+    source, target = network("awsrn_sd", 2, seed=0), network("awsrn_m", 2, seed=1)
+    copy_weights(source, target)
+    before = [np.array(w) for w in target.trainable_variables]
+    target.compile(Muon(1e-3), loss="mae")
+    goal = np.random.default_rng(1).uniform(0, 255, (1, 18, 28, 3))
+    target.fit(PICTURE, goal, epochs=3, verbose=0)
+    for weight, old in zip(target.trainable_variables, before, strict=True):
+        assert np.all(np.isfinite(weight))
+        filters = np.reshape(np.array(weight) != old, (-1, *old.shape[-1:]))
+        assert np.all(filters.any(axis=0)), weight.path
+
+
+def test_the_body_of_a_narrow_network_starts_a_wider_one_of_another_scale():
+    source, target = network("awsrn_sd", 2, seed=0), network("awsrn_m", 3, seed=1)
+    tail = target.get_layer("awms").get_weights()
+    copy_weights(source, target)
+    for a, b in zip(tail, target.get_layer("awms").get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    features = [keras.Model(m.input, m.get_layer("awms").input)(PICTURE) for m in (source, target)]
+    np.testing.assert_allclose(features[0], features[1][..., 16:], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("awsrn_sd", "awsrn_s"), ("awsrn_m", "awsrn_s"), ("awsrn_s", "awsrn_sd")]
+)
 def test_other_blocks_or_fewer_are_refused_and_nothing_is_copied(source, target):
     network_ = network(target, 2, seed=1)
     before = network_.get_weights()

@@ -71,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
         "--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)"
     )
     option("--precision", **names, help=f"{', '.join(PRECISIONS)} (default {d.precision})")
+    option(
+        "--teacher",
+        metavar="MODEL",
+        **given,
+        help="learn from its results, averaged over flips and rotations, not from the photographs",
+    )
     option("--init", metavar="MODEL", **given, help="weights to start from (default scratch)")
     option("--seed", type=int, **given, help=f"default {d.seed}")
     option(

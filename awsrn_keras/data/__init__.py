@@ -3,8 +3,8 @@
 Nothing here imports TensorFlow before a function that needs it is called.
 """
 
-from .bank import PairBank
+from .bank import PairBank, cached_bank
 from .pipeline import crop_dataset
 from .sources import load_pairs
 
-__all__ = ["PairBank", "crop_dataset", "load_pairs"]
+__all__ = ["PairBank", "cached_bank", "crop_dataset", "load_pairs"]

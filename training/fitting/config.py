@@ -32,6 +32,7 @@ class Config:
         ema: Momentum of the average of the weights, 0 for none; it reaches about
             1 / (1 - ema) steps back.
         precision: Keras dtype policy.
+        teacher: A MODEL whose results are learned instead of the photographs (see `taught`).
         init: "scratch" or a MODEL whose weights to start from (see `copy_weights`).
         seed: Of weights, image order, crops and flips.
         deterministic: Repeatable to the last bit on the same machine, slower.
@@ -53,6 +54,7 @@ class Config:
     schedule: str = "cosine"
     ema: float = 0.0
     precision: str = "float32"
+    teacher: str | None = None
     init: str = "scratch"
     seed: int = 0
     deterministic: bool = False

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from awsrn_keras.layers import AWMS, WeightNormConv2D
+from awsrn_keras.layers import AWMS
 from awsrn_keras.model import AWSRN, HALF_RANGE, RGB_MEAN
+from training.warm_start import set_convolution
 
 LR_PIXELS = 300_000  # a hundred for each weight of a channel: neighbours are much alike
 RIDGE = 0.02  # penalty on squared weights, in units of the inputs' mean square
@@ -33,7 +34,8 @@ def solve_tail(model: AWSRN, batches: Iterable) -> None:
     products, targets, seen = 0.0, 0.0, 0
     for lr, hr in batches:
         features, pictures = map(keras.ops.convert_to_numpy, body(np.asarray(lr)))
-        wanted = _pixels_in_channels((np.asarray(hr) - RGB_MEAN) / HALF_RANGE, model.scale)
+        wanted = keras.ops.space_to_depth((np.asarray(hr) - RGB_MEAN) / HALF_RANGE, model.scale)
+        wanted = keras.ops.convert_to_numpy(wanted)
         for inputs, outputs in _blocks(_windows(features, side), _windows(pictures, 3), wanted):
             products += inputs.T @ inputs
             targets += inputs.T @ outputs
@@ -45,14 +47,7 @@ def solve_tail(model: AWSRN, batches: Iterable) -> None:
     solution = np.linalg.solve(products + penalty, targets)
     kernel, skip_kernel, bias = np.split(solution, [-28, -1])
     _share_out(tail, kernel.reshape(side, side, -1, channels))
-    _set_convolution(skip, skip_kernel.reshape(3, 3, 3, channels), bias[0])
-
-
-def _pixels_in_channels(images: np.ndarray, scale: int) -> np.ndarray:
-    """The inverse of `depth_to_space`: the `scale**2` pixels of each LR pixel side by side."""
-    batch, height, width, colours = images.shape
-    split = images.reshape(batch, height // scale, scale, width // scale, scale, colours)
-    return split.swapaxes(2, 3).reshape(batch, height // scale, width // scale, -1)
+    set_convolution(skip, skip_kernel.reshape(3, 3, 3, channels), bias[0])
 
 
 def _windows(x: np.ndarray, side: int) -> np.ndarray:
@@ -85,10 +80,4 @@ def _share_out(tail: AWMS, kernel: np.ndarray) -> None:
         reached_by[part, part] += 1
     for part, alpha, branch in zip(inner, tail.alphas, tail.branches, strict=True):
         own = (kernel / reached_by)[part, part] / keras.ops.convert_to_numpy(alpha)
-        _set_convolution(branch, own, np.zeros(tail.filters))
-
-
-def _set_convolution(layer: WeightNormConv2D, kernel: np.ndarray, bias: np.ndarray) -> None:
-    layer.v.assign(kernel)
-    layer.g.assign(np.sqrt(np.sum(np.square(kernel), axis=(0, 1, 2))))
-    layer.bias.assign(bias)
+        set_convolution(branch, own, np.zeros(tail.filters))

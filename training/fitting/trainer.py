@@ -21,6 +21,7 @@ from .devices import replicated
 from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
 from .tail import solve_tail
+from .teacher import taught
 
 WARM_UP_STEPS = 200
 
@@ -28,7 +29,8 @@ WARM_UP_STEPS = 200
 def load_data(config: Config) -> tuple[PairBank, PairBank]:
     """Training and validation images; an `InputError` if any cannot be used."""
     train = load_pairs(config.data, config.scale, "train", config.lr_dir)
-    return train, load_pairs(config.validation_data, config.scale, "validation")
+    validation = load_pairs(config.validation_data, config.scale, "validation")
+    return taught(train, config.teacher) if config.teacher else train, validation
 
 
 def train(

@@ -1,0 +1,48 @@
+"""Learning from the results of a trained network instead of the photographs themselves.
+
+A photograph holds much that no network can guess from its small copy: nearly all of a trained
+network's error, and noise to whatever is learned from it. The results of a teacher, averaged over
+the eight flips and rotations, are nearer to the photograph than any one result and hold no such
+noise; docs/release_training.md says what that is worth.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import keras
+
+from awsrn_keras.data import PairBank, cached_bank
+from awsrn_keras.data.pairs import with_progress
+from awsrn_keras.errors import InputError
+from awsrn_keras.pretrained import load_model
+from awsrn_keras.upscaling import KerasEngine, upscale
+
+
+def taught(data: PairBank, teacher: str) -> PairBank:
+    """`data` with the results of `teacher` in place of the HR images, kept in the cache.
+
+    Args:
+        teacher: A MODEL of the scale of `data`.
+
+    Raises:
+        InputError: There is no such model, or it has another scale.
+    """
+    model = load_model(teacher)
+    if model.scale != data.scale:
+        raise InputError(
+            f"--teacher {teacher} has scale {model.scale}: choose one of scale {data.scale}."
+        )
+
+    def results() -> Iterator:
+        engine = KerasEngine(model)
+        indices = range(len(data))
+        for i in with_progress(indices, len(data), f"Upscaling by {teacher}"):
+            yield data.names[i], data.lr(i), upscale(data.lr(i), engine, self_ensemble=True)
+
+    place = [data.identity, *data.names, digest(model)]
+    return cached_bank(f"{model.name}_results", place, [], results, data.scale)
+
+
+def digest(model: keras.Model) -> str:
+    """A name for these weights and no others."""
+    return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()

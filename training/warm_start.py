@@ -41,11 +41,19 @@ def copy_weights(source: AWSRN, target: AWSRN) -> None:
         target.get_layer(f"lfb_{block + 1}").lambda_res.assign(0.0)
 
 
-def set_convolution(layer: WeightNormConv2D, kernel: np.ndarray, bias: np.ndarray) -> None:
-    """Give a layer this kernel; filters of zeros keep their direction `v`, with gain 0."""
-    norms = np.sqrt(np.sum(np.square(kernel), axis=(0, 1, 2)))
-    layer.v.assign(np.where(norms > 0, kernel, ops.convert_to_numpy(layer.v)))
-    layer.g.assign(norms)
+def set_convolution(
+    layer: WeightNormConv2D, kernel: np.ndarray, bias: np.ndarray, length: float | None = None
+) -> None:
+    """Give a layer this kernel; filters of zeros keep the direction of their `v`, with gain 0.
+
+    Args:
+        length: Norm of every filter's `v`, by which a step of the optimizer turns it the less
+            the longer it is; that of the kernel if absent.
+    """
+    gains = _norms(kernel)
+    v = np.where(gains > 0, kernel, ops.convert_to_numpy(layer.v))
+    layer.v.assign(v if length is None else v * (length / _norms(v)))
+    layer.g.assign(gains)
     layer.bias.assign(bias)
 
 
@@ -68,27 +76,27 @@ def _copy_split(source: AWSRN, target: AWSRN) -> None:
     n, units = block.filters, len(block.units) // 2
     chain, gathered = slice(n), slice(n, 2 * n)
 
-    kernel, bias = _weights(source.get_layer("head"))
+    head = _Convolution(source.get_layer("head"))
     both = [1.0, float(block.lambda_x)]
-    set_convolution(
+    head.write(
         target.get_layer("head"),
-        np.concatenate([factor * kernel for factor in both], axis=-1),
-        np.concatenate([factor * bias for factor in both]),
+        np.concatenate([factor * head.kernel for factor in both], axis=-1),
+        np.concatenate([factor * head.bias for factor in both]),
     )
-    fusion, fusion_bias = _weights(block.fusion)
-    fusion = float(block.lambda_res) * fusion.reshape(3, 3, 2, units, n, n)
+    old_fusion = _Convolution(block.fusion)
+    fusion = float(block.lambda_res) * old_fusion.kernel.reshape(3, 3, 2, units, n, n)
     for half in (0, 1):
         wide, bias = np.zeros((3, 3, units, 2 * n, 2 * n)), np.zeros(2 * n)
         wide[:, :, :, chain, gathered] = fusion[:, :, half]
         if half == 0:
-            bias[gathered] = float(block.lambda_res) * fusion_bias
+            bias[gathered] = float(block.lambda_res) * old_fusion.bias
             # The units of the second block go on from the last one of the first: that one less
             # the input, which the first unit passes on in `gathered` and this block's skip adds.
             wide[1, 1, -1, chain, chain] = np.eye(n)
             passed_on = float(block.lambda_x) * float(block.units[0].lambda_x)
             wide[1, 1, 0, gathered, chain] = -np.eye(n) / passed_on
         new = target.get_layer(f"lfb_{half + 1}")
-        set_convolution(new.fusion, wide.reshape(3, 3, -1, 2 * n), bias)
+        old_fusion.write(new.fusion, wide.reshape(3, 3, -1, 2 * n), bias)
         for old_unit, unit in zip(block.units[half * units :], new.units, strict=False):
             _copy_unit(old_unit, unit)
     if source.scale == target.scale:
@@ -97,23 +105,38 @@ def _copy_split(source: AWSRN, target: AWSRN) -> None:
         for old_alpha, alpha in zip(old_tail.alphas, tail.alphas, strict=True):
             alpha.assign(old_alpha)
         for old_branch, branch in zip(old_tail.branches, tail.branches, strict=True):
-            kernel, bias = _weights(old_branch)
-            set_convolution(branch, np.concatenate([0 * kernel, kernel], axis=2), bias)
+            old = _Convolution(old_branch)
+            old.write(branch, np.concatenate([0 * old.kernel, old.kernel], axis=2), old.bias)
 
 
 def _copy_unit(source: AWRU, target: AWRU) -> None:
     """Make a unit do on the first half of its channels what `source` does; none on the others."""
     target.lambda_res.assign(source.lambda_res)
     target.lambda_x.assign(source.lambda_x)
-    kernel, bias = _weights(source.expand)
-    set_convolution(target.expand, np.concatenate([kernel, 0 * kernel], axis=2), bias)
-    kernel, bias = _weights(source.reduce)
-    wide = np.concatenate([kernel, 0 * kernel], axis=3)
-    set_convolution(target.reduce, wide, np.concatenate([bias, 0 * bias]))
+    expand, reduce = _Convolution(source.expand), _Convolution(source.reduce)
+    wide = np.concatenate([expand.kernel, 0 * expand.kernel], axis=2)
+    expand.write(target.expand, wide, expand.bias)
+    wide = np.concatenate([reduce.kernel, 0 * reduce.kernel], axis=3)
+    reduce.write(target.reduce, wide, np.concatenate([reduce.bias, 0 * reduce.bias]))
 
 
-def _weights(layer: WeightNormConv2D) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias, float64."""
-    return tuple(
-        ops.convert_to_numpy(value).astype("float64") for value in (layer.kernel, layer.bias)
-    )
+class _Convolution:
+    """A trained convolution in float64, of which a wider one is made.
+
+    That one's `v` are as long as here, so that it learns at the same pace.
+    """
+
+    def __init__(self, layer: WeightNormConv2D):
+        values = (layer.kernel, layer.bias, layer.v)
+        self.kernel, self.bias, v = (
+            ops.convert_to_numpy(value).astype("float64") for value in values
+        )
+        self.length = float(np.mean(_norms(v)))
+
+    def write(self, layer: WeightNormConv2D, kernel: np.ndarray, bias: np.ndarray) -> None:
+        set_convolution(layer, kernel, bias, self.length)
+
+
+def _norms(v: np.ndarray) -> np.ndarray:
+    """Of each filter."""
+    return np.sqrt(np.sum(np.square(v), axis=(0, 1, 2)))

@@ -58,6 +58,16 @@ def test_a_wider_network_starts_with_the_pictures_of_the_narrow_one(wider):
     np.testing.assert_allclose(source(PICTURE), target(PICTURE), atol=0.01)
 
 
+def test_a_wider_network_turns_its_filters_as_slowly_as_the_narrow_one():
+    source, target = network("awsrn_sd", 2, seed=0), network("awsrn", 2, seed=1)
+    old = source.get_layer("lfb_1").units[5].reduce
+    old.v.assign(5 * old.v)  # as long training does; the kernel stays
+    copy_weights(source, target)
+    v = np.array(target.get_layer("lfb_2").units[1].reduce.v)
+    length = np.sqrt(np.mean(np.sum(np.square(old.v), axis=(0, 1, 2))))
+    np.testing.assert_allclose(np.sqrt(np.sum(v**2, axis=(0, 1, 2))), length, rtol=0.05)
+
+
 def test_every_weight_that_a_wider_network_has_more_learns():
     source, target = network("awsrn_sd", 2, seed=0), network("awsrn_m", 2, seed=1)
     copy_weights(source, target)

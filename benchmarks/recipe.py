@@ -47,9 +47,8 @@ EXPERIMENTS = {
         "--loss log_mse --learning-rate 4e-3",
         "learning rate 4e-3",
     ),
-    "lambda_res starts at 0.5": ("--change lambda_res_0.5", "baseline"),
-    "lambda_res starts at 0.1": ("--change lambda_res_0.1", "baseline"),
-    "half the target by awsrn_sd_x2": ("--change distilled", "baseline"),
+    "lambda_res starts at 0.5": ("--lambda-res 0.5", "baseline"),
+    "lambda_res starts at 0.1": ("--lambda-res 0.1", "baseline"),
     "a third more steps, rate 1e-4": (LONGER, "baseline"),
     "the same, batch 2, patch 48": (
         f"{LONGER} --batch-size 2 --patch-size 48",
@@ -87,6 +86,11 @@ EXPERIMENTS = {
     "x3 from the body of x2": ("--scale 3 --init {folder}/baseline", "x3 from scratch"),
     "x4 from scratch": ("--scale 4", None),
     "x4 from the body of x2": ("--scale 4 --init {folder}/baseline", "x4 from scratch"),
+    "x8 from the body of x2": ("--scale 8 --init {folder}/baseline", None),
+    "the same, results of awsrn_x8": (
+        "--scale 8 --init {folder}/baseline --teacher awsrn_x8",
+        "x8 from the body of x2",
+    ),
 }
 
 

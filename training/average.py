@@ -1,0 +1,58 @@
+"""Average the weights of networks that were trained on from the same one.
+
+    python training/average.py runs/a runs/b -o average.keras
+
+What each training learned is much the same, where its steps strayed is not, so the average is
+often better than every one of them. Networks that were not trained from the same one have no
+weights in common, and their average is worth nothing: `training/evaluate.py` tells.
+
+Source: Wortsman et al., "Model soups" (2022), arXiv:2203.05482.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.errors import InputError
+from awsrn_keras.files import replacing
+from awsrn_keras.pretrained import load_model
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parse.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="run folder, .keras, .weights.h5, .pt, .npz or preset; two or more",
+    )
+    parse.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="a .keras file"
+    )
+    return parse
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    if len(options.models) < 2:
+        raise InputError("One MODEL has no average: give two or more.")
+    if options.output.suffix != ".keras":
+        raise InputError(f"{options.output}: choose a name that ends in .keras.")
+    print(start_backend(), flush=True)
+    model, *others = (load_model(name) for name in options.models)
+    all_weights = [each.get_weights() for each in (model, *others)]
+    for name, weights in zip(options.models, all_weights, strict=True):
+        if [w.shape for w in weights] != [w.shape for w in all_weights[0]]:
+            raise InputError(f"{name} and {options.models[0]} are different networks.")
+    model.set_weights([np.mean(weights, axis=0) for weights in zip(*all_weights, strict=True)])
+    with replacing(options.output) as temporary:
+        model.save(temporary)
+    print(f"{options.output}: {model.name}, the average of {len(all_weights)} networks")
+
+
+if __name__ == "__main__":
+    run_command(main)

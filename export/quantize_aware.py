@@ -3,8 +3,8 @@
     python export/quantize_aware.py awsrn_sd_x2
 
 starts from the trained network, learns to give the same pictures with 8-bit kernels and
-features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (about 30 minutes on two
-processor cores). Like int8.tflite it takes and gives uint8 pixels.
+features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (20 to 40 minutes on one
+or two processor cores). Like int8.tflite it takes and gives uint8 pixels.
 """
 
 import argparse

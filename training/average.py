@@ -43,15 +43,16 @@ def main(arguments: list[str] | None = None) -> None:
     if options.output.suffix != ".keras":
         raise InputError(f"{options.output}: choose a name that ends in .keras.")
     print(start_backend(), flush=True)
-    model, *others = (load_model(name) for name in options.models)
-    all_weights = [each.get_weights() for each in (model, *others)]
+    models = [load_model(name) for name in options.models]
+    all_weights = [model.get_weights() for model in models]
     for name, weights in zip(options.models, all_weights, strict=True):
         if [w.shape for w in weights] != [w.shape for w in all_weights[0]]:
             raise InputError(f"{name} and {options.models[0]} are different networks.")
-    model.set_weights([np.mean(weights, axis=0) for weights in zip(*all_weights, strict=True)])
+    average = models[0]
+    average.set_weights([np.mean(weights, axis=0) for weights in zip(*all_weights, strict=True)])
     with replacing(options.output) as temporary:
-        model.save(temporary)
-    print(f"{options.output}: {model.name}, the average of {len(all_weights)} networks")
+        average.save(temporary)
+    print(f"{options.output}: {average.name}, the average of {len(models)} networks")
 
 
 if __name__ == "__main__":

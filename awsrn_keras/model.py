@@ -23,9 +23,11 @@ class AWSRN(keras.Model):
     """Super-resolution network: `pixel_shuffle(AWMS(LFBs(head(x))) + skip(x))`.
 
     Args:
-        variant: A key of `VARIANTS`: "awsrn", "awsrn_m", "awsrn_s" or "awsrn_sd".
+        variant: A key of `VARIANTS`: "awsrn", "awsrn_m", "awsrn_s", "awsrn_sd"
+            or "awsrn_nano".
         scale: Magnification: 2, 3, 4 or 8.
-        kernel_sizes: Branches of the AWMS tail; the published networks have all four.
+        kernel_sizes: Branches of the AWMS tail, those of the variant if None: 3, 5, 7 and 9 in
+            the published networks.
 
     Input: RGB images `(batch, height, width, 3)`, float32, 0..255. Height and width are
     free. Output: `(batch, scale * height, scale * width, 3)`, same range, not clipped.
@@ -41,13 +43,14 @@ class AWSRN(keras.Model):
         self,
         variant: str = "awsrn_sd",
         scale: int = 2,
-        kernel_sizes: tuple[int, ...] = (3, 5, 7, 9),
+        kernel_sizes: tuple[int, ...] | None = None,
         dtype=None,
         name: str | None = None,
         **kwargs,
     ):
         check_variant_and_scale(variant, scale)
         size = VARIANTS[variant]
+        kernel_sizes = tuple(kernel_sizes or size.kernel_sizes)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         pixel_type = policy.variable_dtype  # float32 under a mixed policy
         channels = 3 * scale**2
@@ -77,7 +80,7 @@ class AWSRN(keras.Model):
         super().__init__(image, upscaled, name=name or f"{variant}_x{scale}", **kwargs)
         self.variant = variant
         self.scale = scale
-        self.kernel_sizes = tuple(kernel_sizes)
+        self.kernel_sizes = kernel_sizes
         self.dtype_policy = policy
 
     def get_config(self):
@@ -124,4 +127,4 @@ def multiply_adds(model: keras.Model, output_size: tuple[int, int] = (720, 1280)
 
 def receptive_field(model: AWSRN) -> int:
     """Radius in input pixels: how far an output pixel's value depends on its surroundings."""
-    return VARIANTS[model.variant].receptive_field(max(model.kernel_sizes))
+    return VARIANTS[model.variant].receptive_field(model.kernel_sizes)

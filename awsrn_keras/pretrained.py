@@ -177,7 +177,7 @@ def _read_config(path: Path) -> dict:
         check_variant_and_scale(**network)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not the config.json of a training run ({error}).") from error
-    return {**network, "kernel_sizes": tuple(config.get("kernel_sizes", (3, 5, 7, 9)))}
+    return {**network, "kernel_sizes": config.get("kernel_sizes")}
 
 
 def _network_of_size(path: Path) -> dict:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .model import AWSRN
 
 TORCH_SUFFIXES = (".pt", ".pth")
-KERNEL_SIZES = (3, 5, 7, 9)
 
 
 class Tensor(NamedTuple):
@@ -33,7 +32,7 @@ class Tensor(NamedTuple):
 
 
 def official_tensors(
-    variant: str, scale: int, kernel_sizes: tuple[int, ...] = KERNEL_SIZES
+    variant: str, scale: int, kernel_sizes: tuple[int, ...] | None = None
 ) -> dict[str, Tensor]:
     """Every tensor of a network by its official name, e.g. "body.0.b1.x_scale.scale"."""
     tensors = {}
@@ -62,7 +61,7 @@ def official_tensors(
             conv(f"{name}.body.2", f"{path}/reduce", filters, expanded)
         conv(f"{body}.reduction", f"{lfb}/fusion", filters, filters * network.units)
         lambdas(body, lfb)
-    for size in kernel_sizes:
+    for size in kernel_sizes or network.kernel_sizes:
         conv(f"tail.tail_k{size}", f"awms/conv_{size}", channels, filters, size)
         scalar(f"tail.scale_k{size}", f"awms/alpha_{size}")
     conv("skip.0", "skip", channels, 3)

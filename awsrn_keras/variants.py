@@ -1,4 +1,4 @@
-"""The four published networks, by name."""
+"""The four published networks and a smaller one of ours, by name."""
 
 from dataclasses import dataclass
 
@@ -14,20 +14,23 @@ class Variant:
         blocks: Local fusion blocks, LFB (B).
         units: Adaptive weighted residual units, AWRU, in each block (m).
         expanded_filters: Channels inside an AWRU, before its ReLU.
+        kernel_sizes: Of the AWMS branches in the tail.
     """
 
     filters: int
     blocks: int
     units: int
     expanded_filters: int = 128
+    kernel_sizes: tuple[int, ...] = (3, 5, 7, 9)
 
-    def receptive_field(self, largest_kernel: int = 9) -> int:
+    def receptive_field(self, kernel_sizes: tuple[int, ...] | None = None) -> int:
         """Radius in input pixels that an output pixel depends on."""
+        largest_kernel = max(kernel_sizes or self.kernel_sizes)
         return 1 + self.blocks * (2 * self.units + 1) + largest_kernel // 2
 
     @property
     def convolutions(self) -> int:
-        """3x3 convolutions of the fused network; there is one 9x9 more, the tail."""
+        """3x3 convolutions of the fused network; the tail is one more."""
         return 2 + self.blocks * (2 * self.units + 1)
 
     def pixel_bytes(self, scale: int) -> int:
@@ -44,6 +47,10 @@ VARIANTS: dict[str, Variant] = {
     "awsrn_m": Variant(filters=32, blocks=3, units=4),
     "awsrn_s": Variant(filters=32, blocks=1, units=4),
     "awsrn_sd": Variant(filters=16, blocks=1, units=8),
+    # Ours, for phones and video; not in the paper.
+    "awsrn_nano": Variant(
+        filters=16, blocks=1, units=4, expanded_filters=32, kernel_sizes=(3, 5)
+    ),
 }
 
 

@@ -19,7 +19,7 @@ test: system $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" --durations=15
-	KERAS_BACKEND=jax $(BIN)/pytest tests/test_layers.py tests/test_model.py
+	KERAS_BACKEND=jax $(BIN)/pytest tests/network/test_layers.py tests/network/test_model.py
 
 system:
 	@if command -v chromium >/dev/null && command -v npm >/dev/null && \

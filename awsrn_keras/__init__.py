@@ -6,19 +6,19 @@ Names load on first use: `import awsrn_keras` itself imports neither Keras nor T
 import importlib
 
 _HOME = {
-    "AWSRN": "model",
-    "VARIANTS": "variants",
-    "branch_weights": "model",
-    "from_pytorch": "pytorch",
-    "fuse": "fusion",
-    "imresize": "resize",
-    "multiply_adds": "model",
-    "presets": "pretrained",
-    "prune_branches": "pruning",
-    "psnr_y": "metrics",
-    "receptive_field": "model",
-    "ssim_y": "metrics",
-    "upscale": "upscaling",
+    "AWSRN": "network.model",
+    "VARIANTS": "network.variants",
+    "branch_weights": "network.counts",
+    "from_pytorch": "network.loading",
+    "fuse": "network.fusion",
+    "imresize": "pictures.resize",
+    "multiply_adds": "network.counts",
+    "presets": "network.presets",
+    "prune_branches": "network.pruning",
+    "psnr_y": "scoring.metrics",
+    "receptive_field": "network.counts",
+    "ssim_y": "scoring.metrics",
+    "upscale": "upscaling.upscale",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,19 +25,23 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:
             _flush(file)
-        if temporary.is_dir() and path.exists():
-            shutil.rmtree(path)  # a folder cannot be renamed over one that is not empty
-        temporary.replace(path)
+        if temporary.is_dir() and path.is_dir():
+            _replace_folder(temporary, path)
+        else:
+            temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
         if error.filename is not None or error.errno is None:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def write_json(path: str | os.PathLike, facts: object) -> None:
+    """Write `facts` as an indented JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:
@@ -46,7 +51,29 @@ def remove_unfinished(path: str | os.PathLike) -> None:
         part.unlink()
 
 
+def _replace_folder(new: Path, path: Path) -> None:
+    """A folder cannot be renamed over one that is not empty: the old one steps aside first."""
+    old = path.with_name(f".old-{os.getpid()}.{path.name}")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _flush(path: Path) -> None:
+    """Have the system write a file or folder to disk; Windows can do so for open writers only."""
+    if os.name == "nt":
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from awsrn_keras.command_line import start_backend
-from awsrn_keras.variants import SCALES, VARIANTS
+from awsrn_keras.network.variants import SCALES, VARIANTS
 
 
 def torch_step(variant, scale, batch, channels_last, bfloat16):

@@ -11,7 +11,6 @@ same disturbances. On an idle machine: about ten minutes on two processor cores.
 """
 
 import argparse
-import json
 import os
 import signal
 import statistics
@@ -22,8 +21,8 @@ import time
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
-from awsrn_keras.files import replacing
-from awsrn_keras.pretrained import presets
+from awsrn_keras.files import write_json
+from awsrn_keras.network.presets import presets
 
 WINDOW = 512
 PAUSE_EVERY = 10  # seconds
@@ -64,8 +63,7 @@ def main() -> None:
                             flush=True,
                         )
     if options.json:
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(rows, indent=2) + "\n")
+        write_json(options.json, rows)
 
 
 class BareNetwork:

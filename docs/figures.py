@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 import awsrn_keras as awsrn
 from awsrn_keras.files import replacing
 from awsrn_keras.pictures import read_rgb
-from awsrn_keras.scoring import bicubic
+from awsrn_keras.scoring.score import bicubic
 
 SIDE = 204  # of a crop, pixels of the original
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import cpu_cores, run_command
 from awsrn_keras.errors import InputError
-from export.devices.timings import ACCELERATORS
+from export.measure.timings import ACCELERATORS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,7 +94,7 @@ def check(options) -> None:
     if not options.folders and (options.bundle or options.android or not options.add):
         raise InputError("Name an EXPORT_FOLDER of export/to_tflite.py, or results with --add.")
     if options.android and options.benchmark_model is None:
-        from export.devices.bundle import BINARY_URL
+        from export.measure.bundle import BINARY_URL
 
         raise InputError(f"--android needs --benchmark-model FILE, for most phones {BINARY_URL}")
     for name in ("benchmark_model", "libraries"):
@@ -120,7 +120,7 @@ def libraries(options) -> list[Path]:
 
 
 def bundle(files: list, options) -> int:
-    from export.devices.bundle import write_bundle
+    from export.measure.bundle import write_bundle
 
     programs = options.benchmark_model, libraries(options)
     write_bundle(files, places(options), options.runs, options.bundle, *programs)
@@ -130,9 +130,9 @@ def bundle(files: list, options) -> int:
 
 def time(files: list, options) -> int:
     """Time everything that was asked for; 1 if a phone was lost on the way."""
-    from export.devices.phones import connected_phones
-    from export.devices.timings import write_timings
-    from export.devices.timings_report import write_report
+    from export.measure.phones import connected_phones
+    from export.measure.timings import write_timings
+    from export.measure.timings_report import write_report
 
     timings = added(options.add)
     phones = connected_phones(options.serial) if options.android else []
@@ -148,8 +148,8 @@ def time(files: list, options) -> int:
 
 def added(results: list[Path]) -> list:
     """Timings of earlier runs."""
-    from export.devices.bundle import read_bundle
-    from export.devices.timings import read_timings
+    from export.measure.bundle import read_bundle
+    from export.measure.timings import read_timings
 
     return [
         timing
@@ -159,7 +159,7 @@ def added(results: list[Path]) -> list:
 
 
 def on_this_machine(files: list, options) -> list:
-    from export.devices.machine import time_here
+    from export.measure.machine import time_here
 
     wanted = places(options, cpu_cores())
     return time_here(files, wanted, options.runs, software="gpu" in (options.accelerators or ()))
@@ -168,7 +168,7 @@ def on_this_machine(files: list, options) -> list:
 def on_phone(phone, files: list, options, timings: list) -> str | None:
     """Append to `timings` what a phone takes; the reason if it was lost before the end."""
     from awsrn_keras.progress import ProgressBar
-    from export.devices.phones import PhoneError
+    from export.measure.phones import PhoneError
 
     try:
         with ProgressBar() as bar, phone.holding(options.benchmark_model, libraries(options)):

@@ -15,14 +15,13 @@ Exit status: 0 all pass, 1 a file fails, 2 a mistake in what was given, 3 no dri
 
 import argparse
 import dataclasses
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import write_json
 from awsrn_keras.progress import ProgressBar
 from export import PRECISIONS
 
@@ -67,7 +66,7 @@ def export_default(folder: Path) -> None:
     """The default preset for pictures of 32x32, at every precision."""
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.pretrained import load_model
+    from awsrn_keras.network.loading import load_model
     from export.tflite.publish import publish
 
     model = load_model(_PRESET)
@@ -81,7 +80,7 @@ def export_default(folder: Path) -> None:
 
 def check(folder: Path, options) -> int:
     """Compare all files of a folder; 0, 1 or 3 for the exit status."""
-    from export.devices.gpu import PACKAGES, find_gpu
+    from export.measure.gpu import PACKAGES, find_gpu
     from export.tflite.exported import exported_files
 
     files = exported_files(folder)
@@ -100,8 +99,7 @@ def check(folder: Path, options) -> int:
     if options.json:
         facts = {"gpu": gpu.name, "software": gpu.software}
         facts["files"] = [dataclasses.asdict(result) for result in results]
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n")
+        write_json(options.json, facts)
     failed = [result.file for result in results if result.faults]
     print(f"{len(results) - len(failed)} of {len(results)} files pass")
     return 1 if failed else 0
@@ -110,8 +108,8 @@ def check(folder: Path, options) -> int:
 def compare_all(files: list, name: str, gpu) -> list:
     """Compare each file with the network of that name, and print what comes out."""
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.pretrained import load_model
-    from export.devices.parity import compare
+    from awsrn_keras.network.loading import load_model
+    from export.measure.parity import compare
     from export.tflite.calibration import calibration_pictures
 
     model = load_model(name)
@@ -133,7 +131,7 @@ def preset_of(files: list) -> str:
     Raises:
         InputError: They name something else, or different ones.
     """
-    from awsrn_keras.pretrained import presets
+    from awsrn_keras.network.presets import presets
 
     origins = {file.facts["origin"]["weights"] for file in files}
     if len(origins) > 1:

@@ -8,12 +8,11 @@ or two processor cores). Like int8.tflite it takes and gives uint8 pixels.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import write_json
 
 _SIDE = 48  # of the calibration pictures, pixels
 
@@ -62,8 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.pretrained import load_model
-    from export.qat.description import describe
+    from awsrn_keras.network.loading import load_model
+    from export.fused_graph import describe
     from export.qat.ranges import narrow_ranges
     from export.qat.training import convert_trained, train
     from export.tflite.calibration import calibration_pictures
@@ -98,8 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{measured['rms_difference']:.2g} grey levels (rms)"
     )
     if options.json:
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps({path.name: measured}, indent=2) + "\n")
+        write_json(options.json, {path.name: measured})
 
 
 if __name__ == "__main__":

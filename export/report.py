@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"{options.folder}: has no tflite/float32.tflite to compare with; "
             "run export/to_tflite.py first."
         )
-    from export.reporting.files import write_report
-    from export.reporting.rows import measure
+    from export.measure.report_files import write_report
+    from export.measure.rows import measure
 
     report = measure(paths, options.data, options.runs)
     folder = options.output or options.folder

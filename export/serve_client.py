@@ -19,9 +19,9 @@ from PIL import Image
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
-from awsrn_keras.jobs import Job, plan
 from awsrn_keras.pictures import losses, read_picture, to_eight_bits, write_picture
-from awsrn_keras.tiles import fill_transparent
+from awsrn_keras.pictures.alpha import fill_transparent
+from awsrn_keras.upscaling.jobs import Job, plan
 from export.serving.servers import GrpcServer, RestServer, ServerError, connect
 
 

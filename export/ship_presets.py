@@ -10,7 +10,8 @@ compares each file with the weights of its preset. About a minute on two process
 import argparse
 
 from awsrn_keras.command_line import run_command, start_backend
-from awsrn_keras.pretrained import WEIGHTS, load_model, presets
+from awsrn_keras.network.loading import load_model
+from awsrn_keras.network.presets import WEIGHTS, presets
 
 VARIANTS = ("awsrn_sd", "awsrn_s")
 

@@ -58,8 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"KERAS_BACKEND={keras.backend.backend()}: a SavedModel can be written with "
             "KERAS_BACKEND=tensorflow only."
         )
-    from awsrn_keras.model import receptive_field
-    from awsrn_keras.pretrained import load_model
+    from awsrn_keras.network.counts import receptive_field
+    from awsrn_keras.network.loading import load_model
     from export.serving.saved_model import publish
 
     model = load_model(options.model)

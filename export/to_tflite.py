@@ -9,13 +9,12 @@ one `scale` times larger, clipped to 0..255: uint8 pixels for int8, float32 for 
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import write_json
 from export import PRECISIONS
 
 
@@ -70,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.pretrained import load_model
+    from awsrn_keras.network.loading import load_model
     from export.tflite.publish import publish
 
     model = load_model(options.model)
@@ -97,12 +96,11 @@ def main(arguments: list[str] | None = None) -> None:
             flush=True,
         )
     if options.json:
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(measured, indent=2) + "\n")
+        write_json(options.json, measured)
 
 
 def warn_if_small(model, options) -> None:
-    from awsrn_keras.model import receptive_field
+    from awsrn_keras.network.counts import receptive_field
 
     radius = receptive_field(model)
     if not options.dynamic and min(options.height, options.width) <= 2 * radius:

@@ -15,8 +15,8 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
-from awsrn_keras.pretrained import preset_path, presets
-from awsrn_keras.variants import VARIANTS
+from awsrn_keras.network.presets import preset_path, presets
+from awsrn_keras.network.variants import VARIANTS
 from export import PRECISIONS
 
 _SOURCE = Path(__file__).parent / "web" / "page"
@@ -89,7 +89,7 @@ def check(options) -> None:
 def build(options) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.pretrained import load_model
+    from awsrn_keras.network.loading import load_model
     from export.web.litert_js import put_litert_js
     from export.web.models import put_manifest, put_model
 

@@ -61,7 +61,7 @@ def exported_tflite(tmp_path_factory):
 @pytest.fixture(scope="session")
 def gpu():
     """A GPU as LiteRT sees it, or a driver in software; in CI there must be one."""
-    from export.devices.gpu import PACKAGES, find_gpu
+    from export.measure.gpu import PACKAGES, find_gpu
 
     found = find_gpu()
     if found is None:

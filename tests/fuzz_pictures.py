@@ -23,9 +23,9 @@ from damage import damaged, healthy_files
 
 from awsrn_keras.data.pairs import PairFiles, read_pair
 from awsrn_keras.errors import InputError
-from awsrn_keras.jobs import Job
 from awsrn_keras.pictures import read_picture
-from awsrn_keras.upscale_files import upscale_file
+from awsrn_keras.upscaling.files import upscale_file
+from awsrn_keras.upscaling.jobs import Job
 
 SECONDS, MEGABYTES = 60, 2000
 LARGEST = 300_000  # pixels that are not only read but upscaled, to save time

@@ -1,7 +1,7 @@
 """AWSRN in NumPy, straight from the paper's formulas: the oracle of layer and model tests.
 
-Weights are dictionaries of official names (`awsrn_keras.pytorch.to_official`), so kernels
-are (output, input, row, column) and pixels are shuffled from (colour, row, column).
+Weights are dictionaries of official names (`network.loading.official_weights`), so kernels are
+(output, input, row, column) and pixels are shuffled from (colour, row, column).
 """
 
 import numpy as np

@@ -28,12 +28,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 # Ours that need what no test machine has, or take hours, and have tests of their own.
 PARSED_ONLY = {
-    "training/train_release.py": "runs on JAX; tests/test_train_release.py",
-    "training/publish_preset.py": "replaces a preset; tests/test_publish_preset.py",
-    "export/quantize_aware.py": "minutes of calibration; tests/test_quantize_aware.py",
-    "export/serve_client.py": "needs a server; tests/test_serve_client.py",
-    "export/gpu_parity.py": "needs a driver; tests/test_gpu_parity.py",
-    "export/benchmark.py": "needs phones; tests/test_benchmark.py",
+    "training/train_release.py": "runs on JAX; tests/training/test_train_release.py",
+    "training/publish_preset.py": "replaces a preset; tests/training/test_publish_preset.py",
+    "export/quantize_aware.py": "minutes of calibration; tests/export/test_quantize_aware.py",
+    "export/serve_client.py": "needs a server; tests/export/test_serve_client.py",
+    "export/gpu_parity.py": "needs a driver; tests/export/test_gpu_parity.py",
+    "export/benchmark.py": "needs phones; tests/export/test_benchmark.py",
     "export/to_web.py": "fetches a package; tests/web",
     "benchmarks/recipe.py": "most of an hour; tests/test_benchmarks.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",

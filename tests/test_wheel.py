@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from awsrn_keras.litert import LiteRTEngine
 from awsrn_keras.pictures import read_rgb
-from awsrn_keras.tiles import upscale_with
+from awsrn_keras.upscaling.litert_engine import LiteRTEngine
+from awsrn_keras.upscaling.upscale import upscale_with
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-from awsrn_keras.pretrained import WEIGHTS
+from awsrn_keras.network.presets import WEIGHTS
 from export.tflite.flatbuffer import read_metadata, with_metadata
 
 SHIPPED = WEIGHTS / "awsrn_sd_x2.tflite"  # float16, of any height and width

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from awsrn_keras.pretrained import load_model
+from awsrn_keras.network.loading import load_model
 
 TINY = [
     *("--variant", "awsrn_s", "--batch-size", "2", "--patch-size", "8"),

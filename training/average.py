@@ -17,7 +17,7 @@ import numpy as np
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
-from awsrn_keras.pretrained import load_model
+from awsrn_keras.network.loading import load_model
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,12 +8,11 @@ the score of a set is the mean over its pictures.
 
 import argparse
 import functools
-import json
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import write_json
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,11 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output} is a folder: name the JSON file to write.")
     print(start_backend(), flush=True)
-    from awsrn_keras.pretrained import load_model
-    from awsrn_keras.scoring import bicubic
-    from awsrn_keras.upscaling import KerasEngine, upscale
-    from training.scores.image_sets import load_image_sets
-    from training.scores.scoreboard import image_table, mean_table, measure
+    from awsrn_keras.network.loading import load_model
+    from awsrn_keras.scoring.image_sets import load_image_sets
+    from awsrn_keras.scoring.score import bicubic
+    from awsrn_keras.scoring.scoreboard import image_table, mean_table, measure
+    from awsrn_keras.upscaling.keras_engine import KerasEngine
+    from awsrn_keras.upscaling.upscale import upscale
 
     models = {name: load_model(name) for name in options.models}
     scale = common_scale(models, options.scale)
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(*map(image_table, results), sep="\n\n", end="\n\n")
     print(mean_table(results))
     if options.output:
-        write_json(options.output, scale, options.self_ensemble, models, results)
+        write_scores(options.output, scale, options.self_ensemble, models, results)
 
 
 def common_scale(models: dict, wanted: int | None) -> int:
@@ -93,7 +93,7 @@ def common_scale(models: dict, wanted: int | None) -> int:
     return scale
 
 
-def write_json(path: Path, scale: int, self_ensemble: bool, models: dict, results: list) -> None:
+def write_scores(path: Path, scale: int, self_ensemble: bool, models: dict, results: list) -> None:
     """Record the models, how it was measured, and every score."""
     record = {
         "scale": scale,
@@ -105,8 +105,7 @@ def write_json(path: Path, scale: int, self_ensemble: bool, models: dict, result
         },
         "sets": [result.to_json() for result in results],
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(path, record)
 
 
 if __name__ == "__main__":

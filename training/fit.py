@@ -15,7 +15,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.variants import SCALES, VARIANTS
+from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import (
     LOSSES,
     OPTIMIZERS,

@@ -16,9 +16,10 @@ import numpy as np
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
-from awsrn_keras.pretrained import WEIGHTS, load_model
-from awsrn_keras.pytorch import build_model, to_official
+from awsrn_keras.files import replacing, write_json
+from awsrn_keras.network.loading import load_model, official_weights
+from awsrn_keras.network.model import build_model
+from awsrn_keras.network.presets import WEIGHTS
 
 MOST_COST = 0.001  # dB that storing in 16 bits may take
 
@@ -50,11 +51,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     print(start_backend(), flush=True)
-    from training.scores.image_sets import load_image_sets
-    from training.scores.scoreboard import mean_table
+    from awsrn_keras.scoring.image_sets import load_image_sets
+    from awsrn_keras.scoring.scoreboard import mean_table
 
     original = load_model(options.model)
-    tensors = stored_form(to_official(original))
+    tensors = stored_form(official_weights(original))
     model = build_model({k: v.astype("float32") for k, v in tensors.items()}, options.model)
     name = options.name or f"{model.variant}_x{model.scale}"
     sets = load_image_sets([options.validation, *options.benchmarks], model.scale)
@@ -67,8 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     with replacing(options.output / f"{name}.npz") as temporary:
         np.savez_compressed(temporary, **tensors)
-    with replacing(options.output / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(make_card(model, name, results, options), indent=2) + "\n")
+    write_json(options.output / f"{name}.json", make_card(model, name, results, options))
     print(mean_table(results))
     print(f"Preset {name}: {options.output / name}.npz and .json")
 
@@ -83,9 +83,10 @@ def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def score_set(image_set, model, name: str):
     """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
-    from awsrn_keras.scoring import bicubic
-    from awsrn_keras.upscaling import KerasEngine, upscale
-    from training.scores.scoreboard import measure
+    from awsrn_keras.scoring.score import bicubic
+    from awsrn_keras.scoring.scoreboard import measure
+    from awsrn_keras.upscaling.keras_engine import KerasEngine
+    from awsrn_keras.upscaling.upscale import upscale
 
     upscalers = {
         "bicubic": functools.partial(bicubic, scale=model.scale),
@@ -119,7 +120,7 @@ def check_cost(stored, original, name: str) -> None:
 
 def mean(result, method: str):
     """The score of one method on a set."""
-    from awsrn_keras.scoring import mean_score
+    from awsrn_keras.scoring.score import mean_score
 
     return mean_score(result.methods[method])
 

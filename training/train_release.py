@@ -16,7 +16,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.variants import SCALES, VARIANTS
+from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import LOSSES, OPTIMIZERS
 from training.release.recipe import PRECISIONS, RECIPE_OPTIONS, Recipe
 
@@ -114,7 +114,7 @@ def start_jax() -> None:
 
 def train(options: argparse.Namespace, recipe: Recipe, files, data=None, progress=None) -> None:
     """A new training, or with `data` and `progress` the rest of one."""
-    from awsrn_keras.pretrained import load_model
+    from awsrn_keras.network.loading import load_model
     from training.release.data import load_images, load_sources
     from training.release.record import device_name, known_peak, publish_command, speed_line
     from training.release.run import Training, wait_for

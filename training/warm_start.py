@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.layers import AWRU, WeightNormConv2D
-from awsrn_keras.model import AWSRN
-from awsrn_keras.variants import VARIANTS
+from awsrn_keras.network.layers import AWRU, WeightNormConv2D
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.network.variants import VARIANTS
 
 
 def copy_weights(source: AWSRN, target: AWSRN) -> None:

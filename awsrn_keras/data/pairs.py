@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..pictures import read_rgb
-from ..resize import imresize
+from ..pictures.resize import imresize
 
 _MOST_WORKERS = 8  # each holds a decoded image or two
 

@@ -14,7 +14,7 @@ from tensorflow_model_optimization.quantization.keras.quantizers import (
     LastValueQuantizer,
 )
 
-from .description import Node
+from export.fused_graph import Node
 
 _PIXELS = (0.0, 255.0)
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .description import Node
+from export.fused_graph import Node
+
 from .network import build
 
 _STEP = 0.85  # a range is narrowed by this factor at a time

@@ -8,8 +8,8 @@ import tf_keras as keras
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.data import PairBank, crop_dataset
 from awsrn_keras.progress import ProgressBar
+from export.fused_graph import Node
 
-from .description import Node
 from .network import build
 
 

@@ -6,8 +6,9 @@ Only TensorFlow's own operations are used, so the graph needs no Python and no p
 import keras
 import tensorflow as tf
 
-from awsrn_keras.fusion import fuse
-from awsrn_keras.model import AWSRN, receptive_field
+from awsrn_keras.network.counts import receptive_field
+from awsrn_keras.network.fusion import fuse
+from awsrn_keras.network.model import AWSRN
 
 MAX_PIXELS = 16_000_000
 _LARGEST_PNG = 2**31 - 1  # values that EncodePng takes

@@ -10,7 +10,7 @@ from PIL import Image
 
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.files import replacing
-from awsrn_keras.model import AWSRN
+from awsrn_keras.network.model import AWSRN
 
 from .graph import Upscaler
 from .warm_up import read_warm_up, write_warm_up

@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from awsrn_keras.command_line import messages_kept_back
-from awsrn_keras.fusion import fuse
-from awsrn_keras.model import AWSRN
+from awsrn_keras.network.fusion import fuse
+from awsrn_keras.network.model import AWSRN
 from export import CALIBRATED
 
 from .equalisation import fuse_for_int8

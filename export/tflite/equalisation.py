@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from awsrn_keras.fusion import fuse
-from awsrn_keras.model import AWSRN
+from awsrn_keras.network.fusion import fuse
+from awsrn_keras.network.model import AWSRN
 
 
 def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:

@@ -7,8 +7,9 @@ import numpy as np
 from awsrn_keras import presets
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import replacing
-from awsrn_keras.fusion import fuse
-from awsrn_keras.model import AWSRN, receptive_field
+from awsrn_keras.network.counts import receptive_field
+from awsrn_keras.network.fusion import fuse
+from awsrn_keras.network.model import AWSRN
 
 from .calibration import calibration_pictures
 from .conversion import convert, pixel_graph

@@ -8,7 +8,7 @@ from PIL import Image
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import replacing
-from awsrn_keras.model import AWSRN
+from awsrn_keras.network.model import AWSRN
 from export.tflite.flatbuffer import read_metadata
 from export.tflite.publish import publish
 from export.tflite.runtime import LiteRTModel

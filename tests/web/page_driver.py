@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from awsrn_keras.tiles import upscale_with
+from awsrn_keras.upscaling.upscale import upscale_with
 from export.tflite.runtime import LiteRTModel
 from export.web.server import read_headers
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from awsrn_keras.tiles import fill_transparent
+from awsrn_keras.pictures.alpha import fill_transparent
 
 from .page_driver import download, expected, upscale
 

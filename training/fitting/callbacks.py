@@ -11,8 +11,8 @@ import numpy as np
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
-from awsrn_keras.metrics import psnr_y
-from awsrn_keras.pretrained import save_weights
+from awsrn_keras.network.loading import save_weights
+from awsrn_keras.scoring.metrics import psnr_y
 
 from .interrupts import Interrupt
 from .plots import plot_curves

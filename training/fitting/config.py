@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.variants import check_variant_and_scale
+from awsrn_keras.network.variants import check_variant_and_scale
 
 SCHEDULES = ("halving", "cosine")
 OPTIMIZERS = ("adam", "muon")  # see training/optimizers.py

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from awsrn_keras.files import replacing
-from awsrn_keras.metrics import psnr_y
+from awsrn_keras.scoring.metrics import psnr_y
 
 
 def plot_curves(history: list[dict], bicubic_psnr: float, path: os.PathLike) -> None:

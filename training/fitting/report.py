@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from awsrn_keras.data import PairBank
-from awsrn_keras.model import AWSRN
-from awsrn_keras.scoring import bicubic, mean_score, score
-from awsrn_keras.upscaling import KerasEngine, upscale
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.scoring.score import bicubic, mean_score, score
+from awsrn_keras.upscaling.keras_engine import KerasEngine
+from awsrn_keras.upscaling.upscale import upscale
 
 from .plots import plot_preview
 from .run_folder import RunFolder

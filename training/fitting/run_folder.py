@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from awsrn_keras.errors import InputError, damaged_file
-from awsrn_keras.files import replacing
-from awsrn_keras.pretrained import save_weights
+from awsrn_keras.files import replacing, write_json
+from awsrn_keras.network.loading import save_weights
 
 from .config import Config, option
 
@@ -87,8 +87,7 @@ class RunFolder:
             "devices": devices,
             "versions": {"python": platform.python_version(), **_versions(packages)},
         }
-        with replacing(self.config_file) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n")
+        write_json(self.config_file, record)
 
     def resume(self, given: dict) -> Config:
         """The stored configuration; an `InputError` if an option given now contradicts it."""

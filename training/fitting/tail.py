@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from awsrn_keras.layers import AWMS
-from awsrn_keras.model import AWSRN, HALF_RANGE, RGB_MEAN
+from awsrn_keras.network.layers import AWMS
+from awsrn_keras.network.model import AWSRN, HALF_RANGE, RGB_MEAN
 from training.warm_start import set_convolution
 
 LR_PIXELS = 300_000  # a hundred for each weight of a channel: neighbours are much alike

@@ -8,9 +8,9 @@ import numpy as np
 
 from awsrn_keras.data import PairBank, crop_dataset, load_pairs
 from awsrn_keras.files import replacing
-from awsrn_keras.model import AWSRN
-from awsrn_keras.pretrained import load_model
-from awsrn_keras.scoring import bicubic, mean_score, score
+from awsrn_keras.network.loading import load_model
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.scoring.score import bicubic, mean_score, score
 from training.losses import LOSSES
 from training.optimizers import OPTIMIZERS
 from training.warm_start import copy_weights

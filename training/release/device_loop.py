@@ -15,7 +15,7 @@ import numpy as np
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
-from awsrn_keras.model import AWSRN
+from awsrn_keras.network.model import AWSRN
 from training.losses import LOSSES
 from training.optimizers import averaged, is_kernel, orthogonal
 

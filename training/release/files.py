@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from awsrn_keras.errors import InputError, damaged_file
-from awsrn_keras.files import replacing
+from awsrn_keras.files import replacing, write_json
 
 from .recipe import Recipe
 
@@ -90,8 +90,7 @@ class ReleaseFiles:
             "progress": asdict(progress),
             "files": names,
         }
-        with replacing(self._state) as temporary:
-            temporary.write_text(json.dumps(stored, indent=2) + "\n")
+        write_json(self._state, stored)
         for old in self._folder.glob("*.npz"):
             if old.name not in names.values():
                 old.unlink()

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.variants import check_variant_and_scale
+from awsrn_keras.network.variants import check_variant_and_scale
 from training.fitting.config import LOSSES, OPTIMIZERS, option
 
 PRECISIONS = ("mixed_bfloat16", "float32")

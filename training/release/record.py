@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from awsrn_keras.command_line import cpu_cores
-from awsrn_keras.model import AWSRN, multiply_adds
+from awsrn_keras.network.counts import multiply_adds
+from awsrn_keras.network.model import AWSRN
 
 from .files import Progress
 from .recipe import Recipe

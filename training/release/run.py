@@ -1,6 +1,5 @@
 """One release training: from images on the device to OUT.npz and its record."""
 
-import json
 import math
 import os
 import random
@@ -13,10 +12,10 @@ import numpy as np
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
-from awsrn_keras.metrics import psnr_y
-from awsrn_keras.model import AWSRN
-from awsrn_keras.pytorch import to_official
+from awsrn_keras.files import replacing, write_json
+from awsrn_keras.network.loading import official_weights
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.scoring.metrics import psnr_y
 from training.warm_start import copy_weights
 
 from .device_loop import DeviceBank, State, compile_steps, new_state
@@ -165,13 +164,12 @@ class Training:
         ):
             variable.assign(value)
         with replacing(self._files.weights) as temporary:
-            np.savez(temporary, **to_official(self._model))
+            np.savez(temporary, **official_weights(self._model))
 
     def finish(self, peak: float | None) -> dict:
         """Write the record, the sign that the training is complete, and return it."""
         record = make_record(self._model, self._recipe, self._data, self._progress, peak)
-        with replacing(self._files.record) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n")
+        write_json(self._files.record, record)
         return record
 
 

@@ -1,5 +1,5 @@
 /**
- * Windows without seams, as awsrn_keras/tiles.py cuts them, but all of the model's fixed size.
+ * Windows without seams, as awsrn_keras/upscaling/tiling.py cuts them, but all of the model's fixed size.
  */
 
 /**

@@ -12,7 +12,7 @@ export function hasAlpha({ data }) {
 
 /**
  * Replace the colours of invisible pixels by those around, as `fill_transparent` of
- * awsrn_keras/tiles.py does: each takes the mean of the visible ones in the smallest square
+ * awsrn_keras/pictures/alpha.py does: each takes the mean of the visible ones in the smallest square
  * block, of a power of two, that has any.
  *
  * @param {ImageData} picture RGBA, changed in place.

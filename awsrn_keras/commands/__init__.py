@@ -1,0 +1,1 @@
+"""The commands of `awsrn`: each parses, calls the library, and prints."""

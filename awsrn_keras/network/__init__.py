@@ -1,0 +1,1 @@
+"""The network: its layers, variants, presets and checkpoints, and its exact fused form."""

@@ -1,0 +1,34 @@
+"""Transparency: what colour invisible pixels get before a network sees them."""
+
+import numpy as np
+
+
+def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Colours with those of invisible pixels replaced by their surroundings.
+
+    A network mixes neighbours, so black under full transparency would darken every edge.
+    Each invisible pixel takes the mean of the visible ones in the smallest square block,
+    of a power of two, that has any.
+
+    Args:
+        colours: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        visible: bool, `(height, width)`.
+    """
+    if visible.all() or not visible.any():
+        return colours
+    if colours.ndim == 2:
+        return fill_transparent(colours[..., None], visible)[..., 0]
+    height, width = visible.shape
+    even = ((0, height % 2), (0, width % 2))
+    counts = _block_sums(np.pad(visible, even).astype(np.uint32))
+    sums = _block_sums(np.pad(colours * visible[..., None], (*even, (0, 0))).astype(np.uint32))
+    means = (sums + counts[..., None] // 2) // np.maximum(counts, 1)[..., None]
+    coarse = fill_transparent(means.astype(colours.dtype), counts > 0)
+    blocks = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.where(visible[..., None], colours, blocks)
+
+
+def _block_sums(values):
+    """Sums over blocks of 2x2."""
+    rows = values[::2] + values[1::2]
+    return rows[:, ::2] + rows[:, 1::2]

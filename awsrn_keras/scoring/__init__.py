@@ -1,0 +1,1 @@
+"""PSNR and SSIM as published, on pictures and on sets of pictures."""

@@ -1,0 +1,1 @@
+"""From pictures to larger pictures: engines, windows without seams, files."""

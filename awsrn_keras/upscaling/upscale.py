@@ -1,0 +1,147 @@
+"""Upscaling pictures that are already in memory, of any size.
+
+Only NumPy is needed here. The network is any `Engine`; Keras is loaded where a model is given
+instead of an engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..pictures.alpha import fill_transparent
+from .engine import Engine
+from .self_ensemble import SelfEnsemble
+from .tiling import cut
+
+if TYPE_CHECKING:
+    from ..network.model import AWSRN
+
+
+def upscale(
+    image: np.ndarray,
+    model: AWSRN | str | os.PathLike | Engine = "awsrn_sd_x2",
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Upscale a picture by the scale of the model, in windows that leave no seams.
+
+    The result does not depend on `tile`: each window reads all pixels that its part of the
+    result depends on, and the zero padding at the borders stays where it is without tiles.
+    To the last bit it can only be so where the runtime adds up alike in windows of different
+    heights: TensorFlow on a processor does. Their width follows from the picture alone.
+
+    Args:
+        image: uint8 or uint16, RGB `(height, width, 3)`, grey `(height, width)` or RGB with
+            alpha `(height, width, 4)`. Alpha is upscaled too; colours of fully transparent
+            pixels are replaced by those around, so that none bleeds into visible edges.
+        model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
+            made once: `KerasEngine(model)`.
+        tile: Rows of input pixels that each window adds to the result; windows are larger by
+            `receptive_field` on every side and up to 560 pixels wide. None chooses windows
+            that need about half a gigabyte, less where the machine has little to spare. With
+            `self_ensemble` it is not used.
+        self_ensemble: Average over the eight flips and rotations: slightly better, eight
+            times as slow.
+        progress: Called with the windows done and their number after each.
+
+    Returns:
+        The picture, `scale` times as high and wide, in the same dtype and channels. uint16
+        values are those of the network times 257.
+
+    Raises:
+        InputError: The image has another dtype or shape, or there is no such model.
+    """
+    if isinstance(model, Engine):
+        engine = model
+    else:
+        from .keras_engine import KerasEngine
+
+        engine = KerasEngine(model)
+    image, alpha = np.asarray(image), None
+    if image.ndim == 3 and image.shape[2] == 4:
+        image, alpha = image[..., :3], image[..., 3]
+    pixels, alpha = upscale_with(engine, image, alpha, tile, self_ensemble, progress)
+    return pixels if alpha is None else np.dstack([pixels, alpha])
+
+
+def upscale_with(
+    engine: Engine,
+    pixels: np.ndarray,
+    alpha: np.ndarray | None = None,
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    new_canvas: Callable = np.empty,
+) -> tuple:
+    """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
+
+    Args:
+        pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        alpha: `(height, width)` of the same dtype, or None.
+        new_canvas: Called with shape and dtype; makes what the results are put in, block by
+            block, as in `canvas[rows, columns] = block`.
+
+    Returns:
+        Canvases of pixels and alpha (None where there was none), `engine.scale` times as large.
+    """
+    _check(pixels, tile)
+    if self_ensemble:
+        engine = SelfEnsemble(engine)
+    height, width = pixels.shape[:2]
+    rows, columns = cut(
+        height, width, engine.margin, engine.window_pixels, tile, turned=self_ensemble
+    )
+    layers = [pixels] if alpha is None else [fill_transparent(pixels, alpha > 0), alpha]
+
+    total = len(rows.spans) * len(columns.spans) * len(layers)
+    done = 0
+    upscaled = []
+    for layer in layers:
+        shape = (height * engine.scale, width * engine.scale, *layer.shape[2:])
+        upscaled.append(new_canvas(shape, layer.dtype))
+        for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1]):
+            done += 1
+            if progress:
+                progress(done, total)
+    return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
+
+
+def _check(image, tile):
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise InputError(
+            "upscale takes (height, width), (height, width, 3) or (height, width, 4), "
+            f"got shape {image.shape}."
+        )
+    if 0 in image.shape:
+        raise InputError(f"upscale needs at least one pixel, got shape {image.shape}.")
+    if tile is not None and tile < 1:
+        raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
+
+
+def _upscale_layer(engine, layer, rows, columns, canvas) -> Iterator[None]:
+    """Fill the canvas window by window; yields after each."""
+    unit = 257 if layer.dtype == np.uint16 else 1
+    for row in rows.spans:
+        for column in columns.spans:
+            window = layer[row.start : row.start + rows.size, column.start :][:, : columns.size]
+            window = window.astype(np.float32)
+            if window.ndim == 2:
+                window = np.repeat(window[..., None], 3, axis=2)
+            upscaled = engine(window / np.float32(unit))
+            top, left = row.start * engine.scale, column.start * engine.scale
+            y = slice(row.begin * engine.scale, row.end * engine.scale)
+            x = slice(column.begin * engine.scale, column.end * engine.scale)
+            block = upscaled[y.start - top : y.stop - top, x.start - left : x.stop - left]
+            if layer.ndim == 2:
+                block = block.mean(axis=2)
+            block = np.rint(np.clip(block * np.float32(unit), 0, 255 * unit))
+            canvas[y, x] = block.astype(layer.dtype)
+            yield

@@ -1,0 +1,137 @@
+"""The GPU of this machine as LiteRT sees it, and files run on it or on the processor."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from awsrn_keras.upscaling.litert_engine import tflite_path
+
+PACKAGES = "libvulkan1 chromium"  # Debian: the Vulkan loader; SwiftShader, a driver in software
+_SWIFTSHADER = (
+    Path("/usr/lib/chromium/vk_swiftshader_icd.json"),
+    Path("/usr/lib64/chromium-browser/vk_swiftshader_icd.json"),
+)
+_ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=(.*)")
+_PARTLY = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+)")
+_PLACE = re.compile(r"^ERROR: \[(?:.*/)?(.+)\]$")  # all it says is a line of its source
+_MISSING = {
+    "gpu": ("No adapters found", "LiteRT finds no GPU"),
+    "npu": ("NPU accelerator could not be loaded", "LiteRT finds no NPU"),
+}
+_LITERT_WAITS = 115  # seconds; seen to give up after two minutes
+_TOO_SLOW = "no result in the two minutes that LiteRT waits for; export a smaller size"
+_CHECKOUT = Path(__file__).parents[2]
+
+
+class Gpu(NamedTuple):
+    """What LiteRT's GPU accelerator runs on.
+
+    Args:
+        name: As its driver says.
+        software: It is a driver that computes on the processor.
+        environment: Variables with which LiteRT finds it.
+    """
+
+    name: str
+    software: bool
+    environment: dict[str, str]
+
+    def __str__(self):
+        return f"{self.name} (a driver in software, no GPU)" if self.software else self.name
+
+
+class CompiledRun(NamedTuple):
+    """What `run_compiled` gives: `pixels` are None, and `reason` says why, where it failed.
+
+    `whole` is None where it failed before that was known.
+    """
+
+    pixels: np.ndarray | None
+    whole: bool | None
+    reason: str | None
+
+
+def find_gpu() -> Gpu | None:
+    """The GPU that this system's drivers offer, or else SwiftShader, or else None.
+
+    LiteRT chooses one when it compiles a file, so that a preset's is compiled.
+    """
+    model = Path(tflite_path("awsrn_sd_x2"))
+    environments = [{}]
+    environments += [
+        {"VK_ICD_FILENAMES": str(file), "VK_DRIVER_FILES": str(file)}
+        for file in _SWIFTSHADER
+        if file.is_file()
+    ]
+    for environment in environments:
+        with tempfile.TemporaryDirectory() as folder:
+            said = _run(model, "gpu", Path(folder) / "none.npz", [], environment).stderr
+        adapter = _ADAPTER.search(said)
+        if adapter:
+            name, kind = adapter.groups()
+            return Gpu(name, "CPU" in kind, environment)
+    return None
+
+
+def run_compiled(
+    model: Path, picture: np.ndarray, gpu: Gpu | None, float32: bool = False
+) -> CompiledRun:
+    """One picture through a file by LiteRT's CompiledModel.
+
+    Args:
+        picture: `(1, height, width, 3)`, 0..255.
+        gpu: Where; None is the processor.
+        float32: Compute in 32 bits on the GPU, too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result, source = Path(folder) / "result.npz", Path(folder) / "picture.npy"
+        np.save(source, picture)
+        more = [source, *(["--float32"] if float32 else [])]
+        place, environment = ("gpu", gpu.environment) if gpu else ("cpu", {})
+        began = time.monotonic()
+        done = _run(model, place, result, more, environment)
+        if done.returncode:
+            late = gpu is not None and time.monotonic() - began > _LITERT_WAITS
+            whole = False if _PARTLY.search(done.stderr) else None
+            return CompiledRun(None, whole, _TOO_SLOW if late else reason_of(done, place))
+        with np.load(result) as facts:
+            return CompiledRun(facts["pixels"], bool(facts["whole"]), None)
+
+
+def _run(model, place, result, more, environment):
+    command = [
+        sys.executable,
+        "-m",
+        "export.measure.compiled_run",
+        model.resolve(),
+        place,
+        result,
+        *more,
+    ]
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        command, env=variables, cwd=_CHECKOUT, capture_output=True, text=True, errors="replace"
+    )
+
+
+def reason_of(done: subprocess.CompletedProcess, accelerator: str) -> str:
+    """Why LiteRT failed in a process of its own, from what that wrote to stderr; one line."""
+    if done.returncode < 0:
+        return f"the process ended by signal {-done.returncode}"
+    partly = _PARTLY.search(done.stderr)
+    if partly:
+        return f"{partly[1]} operators run on the GPU and {partly[2]} do not"
+    words, reason = _MISSING.get(accelerator, ("", None))
+    if reason is not None and words in done.stderr:
+        return reason
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("\u2514") or "Error" in line]
+    said = (errors or lines or ["it says nothing"])[-1].strip("\u2514 ")[:200]
+    return _PLACE.sub(r"LiteRT cannot load it (\1)", said)

@@ -1,0 +1,74 @@
+"""What a benchmark found: one timing for each file, accelerator and number of threads."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from awsrn_keras.errors import damaged_file
+from awsrn_keras.files import write_json
+
+ACCELERATORS = ("cpu", "gpu", "npu")
+
+
+class DidNotRun(Exception):
+    """A file did not run where it was asked to; the message is the reason, in one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """One file on one accelerator of one device; `failure` says why where it did not run.
+
+    Args:
+        device: What ran it, e.g. "Pixel 9 Pro, Android 16".
+        file: The file's name without its ending, e.g. "awsrn_sd_x2 float16".
+        accelerator: One of `ACCELERATORS`.
+        threads: Processor threads, for the accelerator cpu.
+        size: Height and width of the picture that goes in.
+        scale: How many times larger it comes out.
+        median_ms, p90_ms, p95_ms: Time of one picture. benchmark_model on a phone reports
+            the 95th percentile, LiteRT's command here both.
+        peak_mb: Largest memory of the process, MiB.
+    """
+
+    device: str
+    file: str
+    accelerator: str
+    threads: int | None
+    size: tuple[int, int]
+    scale: int
+    median_ms: float | None = None
+    p90_ms: float | None = None
+    p95_ms: float | None = None
+    peak_mb: float | None = None
+    failure: str | None = None
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Pixels of the result per second, in millions."""
+        return self.size[0] * self.size[1] * self.scale**2 / self.median_ms / 1e3
+
+
+def write_timings(timings: list[Timing], path: Path) -> None:
+    rows = [
+        {
+            **dataclasses.asdict(timing),
+            "megapixels_per_second": timing.median_ms and timing.megapixels_per_second,
+        }
+        for timing in timings
+    ]
+    write_json(path, rows)
+
+
+def read_timings(path: Path) -> list[Timing]:
+    """What `write_timings` wrote.
+
+    Raises:
+        InputError: The file holds something else.
+    """
+    names = [field.name for field in dataclasses.fields(Timing)]
+    try:
+        rows = json.loads(path.read_text())
+        timings = [Timing(**{name: row[name] for name in names}) for row in rows]
+        return [dataclasses.replace(timing, size=tuple(timing.size)) for timing in timings]
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged_file(path, "results of export/benchmark.py --json", error) from error

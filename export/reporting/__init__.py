@@ -1,1 +1,0 @@
-"""What each precision costs: scores, sizes and times of .tflite files."""

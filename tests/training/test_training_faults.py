@@ -1,0 +1,204 @@
+"""Kills, Ctrl-C, a full disk, a loss that explodes, and a batch shared by two devices."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_runs import arguments, make_photographs, saved_state, saved_tensors
+
+from awsrn_keras import AWSRN
+from awsrn_keras.errors import InputError
+from training.fit import main
+from training.fitting.callbacks import StopOnDivergence
+from training.fitting.run_folder import Progress, RunFolder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    return make_photographs(tmp_path / "photographs")
+
+
+def go_on(run, **changes) -> None:
+    """Let a finished run be resumed, with other options."""
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+def contents(folder):
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.slow
+def test_a_run_killed_and_interrupted_ends_with_the_very_weights_of_one_left_alone():
+    command = [sys.executable, ROOT / "tests/faults/kill_training.py"]
+    few = ("--inside", "2", "--outside", "0", "--interrupts", "1", "--seed", "2")
+    result = subprocess.run([*command, *few], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Survived 1 SIGINT, 2 inside a write" in result.stdout
+    assert "step 0" not in next(line for line in result.stdout.splitlines() if "SIGINT at" in line)
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_with_one_line_and_leaves_the_last_state(photographs, tmp_path, capfd):
+    run = tmp_path / "run"
+    main(arguments(photographs, run, "--epochs", "1"))
+    go_on(run, epochs=2)
+    before = contents(run / "checkpoint")
+    capfd.readouterr()
+
+    result = fit_on_a_small_disk(run, tmp_path)
+
+    assert result.returncode == 2, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in result.stderr
+    assert "the last saved state is kept. Make room and go on by --resume" in errors[0]
+    assert contents(run / "checkpoint") == before
+    main(["--resume", "--run-dir", str(run)])
+    assert saved_state(run)["epoch"] == 2
+
+
+def fit_on_a_small_disk(run, tmp_path):
+    """Resume where a second checkpoint does not fit; where nothing can be mounted, in no file."""
+    fit = [sys.executable, str(ROOT / "training/fit.py"), "--resume", "--run-dir"]
+    private = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") and subprocess.run([*private, "true"]).returncode == 0:
+        small = tmp_path / "small"
+        small.mkdir()
+        used = sum(map(len, contents(run).values())) // 1024
+        script = (
+            f"mount -t tmpfs -o size={used + 4000}k tmpfs {small} && cp -r {run} {small}/run && "
+            f"{{ {' '.join(fit)} {small}/run; status=$?; rm -r {run} && cp -r {small}/run {run}; "
+            "exit $status; }"
+        )
+        return subprocess.run([*private, "sh", "-c", script], capture_output=True, text=True)
+    limit = [sys.executable, "-c", LIMITED, *fit[1:], str(run)]
+    return subprocess.run(limit, capture_output=True, text=True)
+
+
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+def test_a_loss_that_explodes_leaves_the_last_state(photographs, tmp_path):
+    run = tmp_path / "run"
+    main(arguments(photographs, run, "--epochs", "1"))
+    go_on(run, epochs=3, learning_rate=1e30)
+    before = contents(run / "checkpoint")
+
+    with pytest.raises(InputError) as caught:
+        main(["--resume", "--run-dir", str(run)])
+
+    assert "in epoch 2; the last saved state is kept" in str(caught.value)
+    assert f"--init {run} --learning-rate 5e+29" in str(caught.value)
+    assert contents(run / "checkpoint") == before
+
+
+@pytest.mark.parametrize(
+    ("history", "psnr", "named"),
+    [
+        ([29.0, 32.5], 12.6, None),
+        ([32.5, 29.0], 12.4, "PSNR fell to 12.4 dB, more than 20 below 32.5, in epoch 3"),
+        ([], -19.0, None),
+        ([], -21.0, "20 below 0.0, in epoch 1; .* new run with --learning-rate 0.0005"),
+    ],
+)
+def test_an_error_ten_times_the_best_is_lost(history, psnr, named, tmp_path):
+    progress = Progress(epoch=len(history), history=[{"psnr": value} for value in history])
+    check = StopOnDivergence(RunFolder(tmp_path), progress, learning_rate=1e-3)
+    check.set_model(AWSRN("awsrn_sd", 2))
+    if named is None:
+        check.on_epoch_end(len(history), {"psnr": psnr})
+    else:
+        with pytest.raises(InputError, match=named):
+            check.on_epoch_end(len(history), {"psnr": psnr})
+
+
+def test_weights_that_are_no_numbers_are_not_saved_however_good_the_loss(tmp_path):
+    model = AWSRN("awsrn_sd", 2)
+    check = StopOnDivergence(RunFolder(tmp_path), Progress(), learning_rate=1e-3)
+    check.set_model(model)
+    check.on_epoch_end(0, {"psnr": 30.0})
+    model.get_layer("head").bias.assign(np.full(16, np.inf))
+    with pytest.raises(InputError, match="head/bias became NaN or infinite in epoch 1"):
+        check.on_epoch_end(0, {"psnr": 30.0})
+
+
+def test_a_run_killed_before_its_first_line_can_be_started_again(photographs, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".lock").touch()
+    (run / ".part-7.config.json").touch()
+    RunFolder(run).check_unused()
+    (run / "notes.txt").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        RunFolder(run).check_unused()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"weights": 3}', '{"weights": "a", "epoch": 1}']
+)
+def test_a_damaged_state_is_named(content, tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.checkpoint.mkdir()
+    (folder.checkpoint / "state.json").write_text(content)
+    with pytest.raises(InputError, match="damaged or not"):
+        folder.load_state(AWSRN("awsrn_sd", 2))
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+
+if sys.argv.pop(1) == "tensorflow":
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from awsrn_keras.command_line import run_command
+from training.fit import main
+run_command(lambda: main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_train_as_one_does_on_the_same_batches(
+    backend, photographs, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    one, two = tmp_path / "one", tmp_path / "two"
+    more = ("--batch-size", "4", "--ema", "0.5")
+    fit = [sys.executable, ROOT / "training/fit.py", *arguments(photographs, one, *more)]
+    subprocess.run(fit, check=True, capture_output=True)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    options = [*arguments(photographs, two, *more), "--distribute"]
+    both = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, backend, *options], capture_output=True, text=True
+    )
+    assert both.returncode == 0, both.stderr
+    assert "every batch shared by cpu:0, cpu:1" in both.stdout
+
+    first, second = saved_tensors(one), saved_tensors(two)
+    assert first.keys() == second.keys()
+    differences = [np.abs(first[k].astype("f8") - second[k]).mean() for k in first]
+    assert max(differences) < 1e-4  # a step changes a weight by up to 1e-3
+    for a, b in zip(saved_state(one)["history"], saved_state(two)["history"], strict=True):
+        np.testing.assert_allclose(a["loss"], b["loss"], rtol=1e-4)
+        np.testing.assert_allclose(a["val_psnr"], b["val_psnr"], atol=0.05)
+    losses = [row["loss"] for row in saved_state(one)["history"]]
+    assert losses[1] < 0.9 * losses[0]
+
+
+def test_distribute_is_refused_without_a_gpu(photographs, tmp_path):
+    with pytest.raises(InputError, match="tensorflow finds no GPU here; leave it out"):
+        main(arguments(photographs, tmp_path / "run", "--distribute"))
+    assert not (tmp_path / "run").exists()

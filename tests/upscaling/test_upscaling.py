@@ -1,0 +1,159 @@
+"""Upscaling by real networks: tiles against none, and against the network called plainly."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from skimage import data
+
+from awsrn_keras import AWSRN, VARIANTS, upscale
+from awsrn_keras.errors import InputError
+from awsrn_keras.network.variants import SCALES
+from awsrn_keras.upscaling.keras_engine import KerasEngine
+
+
+def network(variant="awsrn_sd", scale=2):
+    keras.utils.set_random_seed(5)
+    return AWSRN(variant, scale)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return KerasEngine(network())
+
+
+def photograph(height, width, top=90, left=170):
+    return np.ascontiguousarray(data.astronaut()[top : top + height, left : left + width])
+
+
+def plain(model, image):
+    """The network itself, not fused, on the whole image."""
+    return np.asarray(model(image[None].astype("float32")))[0]
+
+
+def test_without_tiles_the_picture_is_that_of_the_network():
+    model, image = network(), photograph(21, 34)
+
+    result = upscale(image, model)
+
+    expected = plain(model, image)
+    assert expected.std() > 10  # a picture, not a constant
+    assert result.shape == (42, 68, 3)
+    assert np.abs(result - expected.clip(0, 255)).max() <= 0.51  # rounded, nothing else
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 75), (1, 90), (83, 1), (70, 122)])
+def test_tiles_change_no_value(engine, height, width):
+    image = photograph(height, width)
+    whole = upscale(image, engine, tile=1000)
+    for tile in (5, 16, 31):
+        np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_tiles_change_no_value_of_any_network(variant, scale):
+    engine = KerasEngine(network(variant, scale))
+    for height, width in [(1, 1), (97, 131), (2 * engine.margin + 1, 150), (119, 1), (1, 140)]:
+        image = photograph(height, width)
+        whole = upscale(image, engine, tile=1000)
+        assert whole.shape == (height * scale, width * scale, 3)
+        for tile in (13, 48):
+            np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+
+
+@pytest.mark.slow
+def test_tiles_change_no_value_of_a_photograph(engine):
+    image = np.tile(data.astronaut(), (1, 3, 1))[100:400]  # windows three across
+    whole = upscale(image, engine, tile=1000)
+    for tile in (64, 200):
+        np.testing.assert_array_equal(upscale(image, engine, tile=tile), whole)
+    # A width of 1536 sums in another order than one of 560: a rounding differs here or there.
+    difference = np.abs(whole - np.rint(engine(image.astype("float32")).clip(0, 255)))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-4
+
+
+def test_self_ensemble_is_the_mean_over_flips_and_rotations():
+    model, image = network(), photograph(11, 14)
+    views = {  # the transformation of the image and what undoes it
+        "same": (lambda a: a, lambda a: a),
+        "rows": (np.flipud, np.flipud),
+        "columns": (np.fliplr, np.fliplr),
+        "both": (lambda a: a[::-1, ::-1], lambda a: a[::-1, ::-1]),
+        "diagonal": (lambda a: a.swapaxes(0, 1), lambda a: a.swapaxes(0, 1)),
+        "left": (lambda a: np.rot90(a, 1), lambda a: np.rot90(a, 3)),
+        "right": (lambda a: np.rot90(a, 3), lambda a: np.rot90(a, 1)),
+        "other diagonal": (
+            lambda a: a[::-1, ::-1].swapaxes(0, 1),
+            lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+        ),
+    }
+    outputs = [undo(plain(model, turn(image))) for turn, undo in views.values()]
+    expected = np.mean(outputs, axis=0).clip(0, 255)
+
+    result = upscale(image, model, self_ensemble=True)
+
+    assert np.abs(outputs[0] - expected).max() > 2  # else the average proves nothing
+    assert np.abs(result - expected).max() <= 0.51
+
+
+def test_tiles_change_no_value_of_a_self_ensemble(engine):
+    image = photograph(70, 122)
+    whole = upscale(image, engine, self_ensemble=True)
+    assert (whole != upscale(image, engine)).any()
+    np.testing.assert_array_equal(upscale(image, engine, tile=20, self_ensemble=True), whole)
+
+
+def test_sixteen_bits_and_eight_bits_agree(engine):
+    image = photograph(15, 22)
+
+    deep = upscale(image.astype("uint16") * 257, engine)
+
+    assert deep.dtype == np.uint16
+    assert len(np.unique(deep % 257)) > 100  # more than 8 bits are used
+    assert np.abs(deep / 257 - upscale(image, engine)).max() <= 0.51
+
+
+def test_an_opaque_disc_on_transparent_black_gets_no_dark_fringe(engine):
+    y, x = np.mgrid[:30, :40]
+    disc = (y - 14) ** 2 + (x - 20) ** 2 < 10**2
+    image = np.zeros((30, 40, 4), "uint8")
+    image[disc] = 230, 60, 40, 255
+
+    result = upscale(image, engine, tile=16)
+
+    flat = upscale(np.full((30, 40, 3), (230, 60, 40), "uint8"), engine)
+    np.testing.assert_array_equal(result[..., :3], flat)  # red all over, as if all were opaque
+    np.testing.assert_array_equal(result[..., 3], upscale(image[..., 3], engine))
+
+
+def test_a_preset_and_a_file_name_a_model(tmp_path):
+    model, image = network("awsrn_s", 3), photograph(6, 9)
+    model.save(tmp_path / "model.keras")
+    result = upscale(image, tmp_path / "model.keras")
+    np.testing.assert_array_equal(result, upscale(image, model))
+    with pytest.raises(InputError, match="no such model"):
+        upscale(image, "awsrn_sd_x7")
+
+
+@pytest.mark.slow
+def test_threads_may_share_an_engine():
+    """In a process of its own: what goes wrong is a crash."""
+    code = (
+        "import sys, concurrent.futures, numpy as np\n"
+        "from awsrn_keras.litert import LiteRTEngine\n"
+        "from awsrn_keras.upscaling import KerasEngine\n"
+        "windows = [np.random.default_rng(h).uniform(0, 255, (h, 50, 3)).astype('float32')\n"
+        "           for h in (20, 31, 40, 61)]\n"
+        "for engine in LiteRTEngine('awsrn_sd_x2'), KerasEngine('awsrn_sd_x2'):\n"
+        "    alone = [engine(window) for window in windows]\n"
+        "    def ask(number):\n"
+        "        return np.array_equal(engine(windows[number % 4]), alone[number % 4])\n"
+        "    with concurrent.futures.ThreadPoolExecutor(8) as threads:\n"
+        "        assert all(threads.map(ask, range(200)))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,1 +1,0 @@
-"""Scores on sets of pictures, beside those published."""

@@ -10,15 +10,17 @@ import numpy as np
 class Engine(Protocol):
     """A network that upscales one window.
 
-    Called with RGB `(height, width, 3)`, float32, 0..255, it returns
-    `(scale * height, scale * width, 3)` in the same range, not clipped.
+    Called with RGB `(height, width, 3)`, 0..255, of type `dtype`, it returns
+    `(scale * height, scale * width, 3)` of the same type. float32 is not clipped.
 
     Attributes:
+        dtype: Of the pixels that it takes: float32 or uint8.
         scale: Magnification.
         margin: Radius in input pixels within which others change an output pixel.
         window_pixels: Pixels of the largest window that fits in memory, see `fitting_pixels`.
     """
 
+    dtype: np.dtype
     scale: int
     margin: int
     window_pixels: int

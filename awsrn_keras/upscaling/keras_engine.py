@@ -27,6 +27,8 @@ class KerasEngine:
             that is trained further needs a new engine.
     """
 
+    dtype = np.dtype("float32")
+
     def __init__(self, model: AWSRN | str | os.PathLike):
         if not isinstance(model, AWSRN):
             model = load_model(model)

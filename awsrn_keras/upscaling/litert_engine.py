@@ -1,7 +1,7 @@
 """The engine that upscales with LiteRT, without Keras or TensorFlow."""
 
-import os
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -16,37 +16,38 @@ WINDOW_BYTES = 2**30
 
 
 class LiteRTEngine:
-    """A preset that upscales windows; the `Engine` of tiles.py that LiteRT runs.
+    """A preset that upscales windows; the `Engine` that LiteRT runs.
 
     Several threads may share one; a window uses all processor cores, so they take turns.
 
     Args:
-        preset: Name of a preset that comes with a `.tflite` file.
+        preset: Name of a preset that comes with a `.tflite` file of this precision.
+        precision: "float", or "int8" for the 8-bit network, which takes and gives uint8.
 
     Raises:
         InputError: There is no such preset or no such file of it, the file is damaged or of
             another network, or LiteRT is missing.
     """
 
-    def __init__(self, preset: str):
-        path = tflite_path(preset)
+    def __init__(self, preset: str, precision: str = "float"):
+        path = tflite_path(preset, precision)
         interpreter = _import_litert().interpreter.Interpreter
         card = presets()[preset]
         variant = VARIANTS[card["variant"]]
+        self.dtype = np.dtype("uint8" if precision == "int8" else "float32")
         self.scale = card["scale"]
         self.margin = variant.receptive_field()
+        pixel_bytes = variant.pixel_bytes(self.scale) * self.dtype.itemsize // 4
         # XNNPACK also keeps a pointer for every input pixel that a convolution reads.
-        pointers = 8 * (9 * variant.convolutions + 81)
-        self.window_pixels = fitting_pixels(
-            variant.pixel_bytes(self.scale) + pointers, WINDOW_BYTES
-        )
+        pointers = 8 * (9 * variant.convolutions + max(variant.kernel_sizes) ** 2)
+        self.window_pixels = fitting_pixels(pixel_bytes + pointers, WINDOW_BYTES)
         try:
             with messages_kept_back():  # LiteRT tells that it uses XNNPACK
                 self._interpreter = interpreter(str(path), num_threads=cpu_cores())
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise damaged_file(path, "a LiteRT model", error) from None
-        _check_weights(self._interpreter, path, variant, self.scale)
+        _check_weights(self._interpreter, path, variant, self.scale, precision)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape = None
@@ -63,27 +64,42 @@ class LiteRTEngine:
             return self._interpreter.get_tensor(self._output)[0]
 
 
-def tflite_path(preset: str) -> os.PathLike:
-    """The `.tflite` file of a preset: fused, float16 weights, any height and width.
+def tflite_path(preset: str, precision: str = "float") -> Path:
+    """The `.tflite` file of a preset: fused, any height and width.
+
+    Args:
+        precision: "float" (float16 weights, float32 pixels) or "int8" (uint8 pixels).
 
     Raises:
         InputError: The preset is unknown or has none; the message lists those that have one.
     """
-    path = preset_path(preset).with_suffix(".tflite")
+    ending = "_int8.tflite" if precision == "int8" else ".tflite"
+    path = preset_path(preset).with_name(preset + ending)
     if not path.is_file():
-        having = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.tflite")))
-        raise InputError(f"{preset} has no file for LiteRT, only {having}: run it with Keras.")
+        having = [name for name in presets() if (WEIGHTS / (name + ending)).is_file()]
+        raise InputError(
+            f"{preset} has no {precision} file for LiteRT, only {', '.join(having)}: "
+            "choose one of these, or run it with Keras in floating point."
+        )
     return path
 
 
-def _check_weights(interpreter, path: os.PathLike, variant: Variant, scale: int) -> None:
-    """Raise an `InputError` unless the float16 kernels are those of this network, and numbers."""
-    constants = [t for t in interpreter.get_tensor_details() if t["dtype"] == np.float16]
+def _check_weights(interpreter, path: Path, variant: Variant, scale: int, precision: str) -> None:
+    """Raise an `InputError` unless the kernels are those of this network, and numbers."""
+    stored = np.int8 if precision == "int8" else np.float16
+    constants = [t for t in interpreter.get_tensor_details() if t["dtype"] == stored]
     kernels = [tuple(t["shape"].tolist()) for t in constants if len(t["shape"]) == 4]
-    channels = 3 * scale**2
-    ends = {(variant.filters, 3, 3, 3), (channels, 9, 9, variant.filters), (channels, 3, 3, 3)}
-    if len(kernels) != variant.convolutions + 1 or not ends <= set(kernels):
+    channels, size = 3 * scale**2, max(variant.kernel_sizes)
+    if precision == "int8":  # tail and skip are one convolution, see `fuse`
+        ends = {(channels, size, size, variant.filters + 3), (3, 1, 1, 3)}
+    else:
+        ends = {(channels, size, size, variant.filters), (channels, 3, 3, 3)}
+    kernels = [kernel for kernel in kernels if kernel[0] != 1]
+    expected = variant.convolutions + 1
+    if len(kernels) != expected or not {(variant.filters, 3, 3, 3), *ends} <= set(kernels):
         raise InputError(f"{path}: holds the weights of another network; install the package anew.")
+    if precision == "int8":
+        return
     for tensor in constants:
         if not np.isfinite(interpreter.get_tensor(tensor["index"])).all():
             raise InputError(f"{path}: {tensor['name']} holds NaN or infinity.")

@@ -6,18 +6,15 @@ from .engine import Engine
 
 
 class SelfEnsemble:
-    """An engine's mean over the eight flips and rotations of the window."""
+    """An engine's mean over the eight flips and rotations of the window, in float32."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.scale, self.margin, self.window_pixels = (
-            engine.scale,
-            engine.margin,
-            engine.window_pixels,
-        )
+        self.dtype, self.scale = engine.dtype, engine.scale
+        self.margin, self.window_pixels = engine.margin, engine.window_pixels
 
-    def __call__(self, window):
-        total = 0
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        total = np.float32(0)
         for quarter_turns in range(4):
             for flip in (False, True):
                 turned = np.rot90(window, quarter_turns)

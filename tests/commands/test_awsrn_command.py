@@ -154,7 +154,10 @@ def test_self_ensemble_and_sixteen_bits(tmp_path):
     [
         (["photo.png", "-o", "photo.png"], "photo.png: is an input"),
         (["missing.png", "-o", "out"], "missing.png: no such file or folder"),
-        (["photo.png", "-o", "out", "--scale", "8"], "awsrn_x8 has no file for LiteRT, only awsrn"),
+        (
+            ["photo.png", "-o", "out", "--scale", "8"],
+            "awsrn_x8 has no float file for LiteRT, only awsrn",
+        ),
         (["photo.png", "-o", "out", "--scale", "3", "--preset", "awsrn_sd_x2"], "is x2"),
         (["photo.png", "-o", "out", "--preset", "nonsense"], "nonsense"),
         (["photo.png", "-o", "out", "--quality", "0"], "quality must be 1 to 100, got 0"),

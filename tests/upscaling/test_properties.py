@@ -27,7 +27,7 @@ def noise(seed, shape, dtype=np.uint8):
 class Neighbours:
     """Each pixel plus a quarter of those two rows and columns away, x3: exact in float32."""
 
-    scale, margin = 3, 2
+    dtype, scale, margin = np.dtype("float32"), 3, 2
 
     def __init__(self, window_pixels):
         self.window_pixels = window_pixels

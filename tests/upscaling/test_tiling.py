@@ -15,7 +15,7 @@ class BoxSum:
     Integers below 2**24 are exact in float32, so tiles must agree to the last bit.
     """
 
-    scale, window_pixels = 2, 300_000
+    dtype, scale, window_pixels = np.dtype("float32"), 2, 300_000
 
     def __init__(self, margin=2, offset=0.0):
         self.margin, self.offset = margin, offset
@@ -216,3 +216,31 @@ def test_other_arrays_are_refused(image, message):
 def test_a_tile_needs_a_pixel():
     with pytest.raises(InputError, match="at least 1 pixel, got 0"):
         upscaled(BoxSum(), noise(4, 5, 3), tile=0)
+
+
+class EightBitBoxSum(BoxSum):
+    """The same in whole numbers: uint8 in, uint8 out, as an int8 network."""
+
+    dtype = np.dtype("uint8")
+
+    def __call__(self, window):
+        assert window.dtype == np.uint8
+        assert window.flags["C_CONTIGUOUS"]
+        return np.rint(np.clip(super().__call__(window.astype("float32")), 0, 255)).astype("uint8")
+
+
+@pytest.mark.parametrize("shape", [(37, 23, 3), (29, 61)])
+def test_an_eight_bit_engine_gets_bytes_and_gives_what_the_float_one_rounds_to(shape):
+    image = noise(*shape) * (np.indices(shape)[1] < shape[1] // 2)
+    expected = upscaled(BoxSum(), image)
+
+    result = upscaled(EightBitBoxSum(), image, tile=7)
+
+    assert result.std() > 30
+    largest = np.abs(result.astype(int) - expected).max()
+    assert largest <= (0 if len(shape) == 3 else 1)  # grey: rounded before the mean
+
+
+def test_an_eight_bit_engine_refuses_sixteen_bits():
+    with pytest.raises(InputError, match="takes uint8 pixels only, got uint16"):
+        upscaled(EightBitBoxSum(), noise(5, 6, 3, dtype="uint16"))

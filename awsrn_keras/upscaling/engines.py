@@ -1,0 +1,78 @@
+"""Which engine runs a model."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..network.presets import presets
+from .engine import Engine
+from .litert_engine import LiteRTEngine, tflite_path
+
+if TYPE_CHECKING:
+    from ..network.model import AWSRN
+
+ENGINES = ("auto", "litert", "keras")
+PRECISIONS = ("float", "int8")
+
+
+def choose_engine(
+    model: AWSRN | str | os.PathLike, engine: str = "auto", precision: str = "float"
+) -> str:
+    """What runs `model`: "litert" or "keras".
+
+    "auto" is LiteRT, which starts faster and needs less memory, for presets that have a file
+    for it, where it is installed and no GPU is found; else Keras. An 8-bit network always runs
+    on LiteRT.
+
+    Args:
+        model: An `AWSRN`, or whatever `load_model` takes: a preset name or a file.
+        engine: "auto", "litert" or "keras".
+        precision: "float" or "int8".
+
+    Raises:
+        InputError: A value is unknown, or the three do not go together.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"Unknown engine {engine!r}: choose one of {', '.join(ENGINES)}.")
+    if precision not in PRECISIONS:
+        raise InputError(f"Unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    is_preset = isinstance(model, str) and model in presets()
+    if precision == "int8":
+        if engine == "keras" or not is_preset:
+            raise InputError(
+                "Precision int8 is for presets on LiteRT: name a preset and leave out the engine, "
+                "or choose precision float."
+            )
+        return "litert"
+    if engine == "litert" and not is_preset:
+        raise InputError(f"{model}: LiteRT runs presets only; run it with Keras.")
+    if engine != "auto":
+        return engine
+    if not is_preset or find_spec("ai_edge_litert") is None or _gpu_found():
+        return "keras"
+    try:
+        tflite_path(model)
+    except InputError:
+        return "keras"
+    return "litert"
+
+
+def make_engine(
+    model: AWSRN | str | os.PathLike, engine: str = "auto", precision: str = "float"
+) -> Engine:
+    """The engine for `model`; arguments and errors as those of `choose_engine`."""
+    if choose_engine(model, engine, precision) == "litert":
+        return LiteRTEngine(str(model), precision)
+    from .keras_engine import KerasEngine
+
+    return KerasEngine(model)
+
+
+def _gpu_found() -> bool:
+    """Whether this machine has a GPU that Keras could use, without loading its backend."""
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return bool(devices) and find_spec("keras") is not None

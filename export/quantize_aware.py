@@ -32,6 +32,11 @@ def parser() -> argparse.ArgumentParser:
     number = {"type": int, "metavar": "N"}
     option("--height", **number, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", **number, default=256, help="of the input, pixels (default %(default)s)")
+    option(
+        "--dynamic",
+        action="store_true",
+        help="leave height and width free; such a file runs on the processor only",
+    )
     option("--steps", **number, default=4000, help="batches (default %(default)s)")
     option("--batch-size", **number, default=8, help="patches in a batch (default %(default)s)")
     option("--patch-size", **number, default=32, help="of a patch, LR pixels (default %(default)s)")
@@ -85,12 +90,12 @@ def main(arguments: list[str] | None = None) -> None:
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
-    size = (options.height, options.width)
-    content = convert_trained(student, nodes, size)
+    size = (None, None) if options.dynamic else (options.height, options.width)
+    content = convert_trained(student, size)
     facts = metadata(model, "int8", size, options.model)
     facts["quantisation"] = f"trained for {options.steps} steps of {options.batch_size} patches"
-    path = folder / "int8_qat.tflite"
-    picture = calibration_pictures(bank, *size)[0]
+    path = folder / f"int8_qat{'_resizable' if options.dynamic else ''}.tflite"
+    picture = calibration_pictures(bank, options.height, options.width)[0]
     measured = put_in_place(content, facts, path, model, picture)
     print(
         f"{path}  {measured['bytes'] / 1e6:.2f} MB, differs from the network by "

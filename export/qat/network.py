@@ -19,21 +19,18 @@ from export.fused_graph import Node
 _PIXELS = (0.0, 255.0)
 
 
-def build(
-    nodes: list[Node], size: tuple[int | None, int | None] = (None, None), rounded: bool = False
-) -> keras.Model:
+def build(nodes: list[Node], rounded: bool = False) -> keras.Model:
     """Rebuild the network.
 
     Args:
         nodes: Of `describe`. With `rounded`, of a network with one convolution for tail and
             skip, and with ranges.
-        size: Height and width of the input. If given, the batch size is 1.
         rounded: Round kernels and activations to 8 bits.
 
     Returns:
         A model from pixels to pixels. Rounded, it gives whole numbers 0..255.
     """
-    image = keras.Input((*size, 3), batch_size=None if None in size else 1, name="image")
+    image = keras.Input((None, None, 3), name="image")
     values = {nodes[0].name: _rounded_pixels(image, "pixels_in") if rounded else image}
     read_by = {source: node.kind for node in nodes for source in node.inputs}
     for node in nodes[1:]:

@@ -13,6 +13,7 @@ import dataclasses
 import io
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -44,8 +45,14 @@ def parser() -> argparse.ArgumentParser:
         "--server",
         default="http://localhost:8501",
         metavar="URL",
-        help="http:// or https:// for REST, grpc:// for gRPC, which sends a quarter less and "
-        "needs tensorflow-serving-api (default %(default)s)",
+        help="http:// for REST, grpc:// for gRPC, which sends a quarter less and needs "
+        "tensorflow-serving-api; https:// and grpcs:// with TLS (default %(default)s)",
+    )
+    option(
+        "--ca",
+        type=Path,
+        metavar="FILE",
+        help="certificates (PEM) that may have signed the server's (default: the system's)",
     )
     option(
         "--model",
@@ -66,10 +73,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    if not options.timeout > 0:
-        raise InputError(f"--timeout {options.timeout:g}: give more than 0 seconds.")
+    if not 0 < options.timeout <= 1e6:
+        raise InputError(f"--timeout {options.timeout:g}: give more than 0 seconds, at most 1e6.")
     jobs = plan(options.inputs, options.output)
-    server = connect(options.server, options.model, options.timeout)
+    server = connect(options.server, options.model, options.timeout, options.ca)
     failures = 0
     for job in jobs:
         try:
@@ -108,12 +115,26 @@ def upscale_file(job: Job, server: RestServer | GrpcServer, overwrite: bool) -> 
 
 
 def upscale_pixels(server: RestServer | GrpcServer, pictures: list[np.ndarray]) -> list[np.ndarray]:
-    """Send uint8 pictures, `(height, width[, 3])`, in one batch; they come back as they went."""
+    """Send uint8 pictures, `(height, width[, 3])`, in one batch; they come back as they went.
+
+    Raises:
+        InputError: The server refuses them.
+        ServerError: It gives something else than each picture, all times the same scale.
+    """
     files = server.upscale([_png(picture) for picture in pictures])
     if len(files) != len(pictures):
         raise ServerError(f"The server gives {len(files)} pictures for {len(pictures)}.")
+    results = [_pixels(content) for content in files]
+    scale = results[0].shape[0] // pictures[0].shape[0]
+    for picture, result in zip(pictures, results, strict=True):
+        (height, width), (new_height, new_width) = picture.shape[:2], result.shape[:2]
+        if scale < 2 or (new_height, new_width) != (scale * height, scale * width):
+            raise ServerError(
+                f"The server gives {new_width}x{new_height} pixels for {width}x{height}."
+            )
     return [
-        _pixels(content, picture.ndim) for content, picture in zip(files, pictures, strict=True)
+        np.rint(result.mean(axis=2)).astype(np.uint8) if picture.ndim == 2 else result
+        for picture, result in zip(pictures, results, strict=True)
     ]
 
 
@@ -123,13 +144,15 @@ def _png(pixels):
     return content.getvalue()
 
 
-def _pixels(content, dimensions):
+def _pixels(content):
+    """uint8 RGB of a file that the server gives."""
     try:
-        pixels = read_picture(io.BytesIO(content), max_megapixels=math.inf).pixels
+        picture = read_picture(io.BytesIO(content), max_megapixels=math.inf)
     except InputError:
         raise ServerError("The server's answer is no PNG file.") from None
-    if dimensions == 2:
-        return np.rint(pixels.mean(axis=2)).astype(np.uint8)
+    pixels = picture.pixels
+    if picture.format != "png" or pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise ServerError("The server's answer is no PNG file of 8-bit RGB.")
     return pixels
 
 

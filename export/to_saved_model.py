@@ -3,7 +3,8 @@
     python export/to_saved_model.py awsrn_sd_x2
 
 writes exports/awsrn_sd_x2/saved_model/1/, models.config and batching.config in about a
-minute, after every signature was compared with the network:
+minute, after every signature was compared with the network, picture files across the border of
+the windows that they are computed in:
 
     serving_default   image float32 (N, H, W, 3), RGB 0..255 -> upscaled, clipped
     upscale_bytes     image_bytes (N,), JPEG or PNG files of any sizes -> upscaled_bytes, PNG
@@ -46,8 +47,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    if options.tile < 1:
-        raise InputError(f"--tile {options.tile}: give at least 1 pixel.")
     if importlib.util.find_spec("tensorflow_serving") is None:
         raise InputError("The warm-up requests need: pip install tensorflow-serving-api")
     print(start_backend(), flush=True)
@@ -60,8 +59,10 @@ def main(arguments: list[str] | None = None) -> None:
         )
     from awsrn_keras.network.counts import receptive_field
     from awsrn_keras.network.loading import load_model
-    from export.serving.saved_model import publish
+    from export.serving.saved_model import MAX_TILE, publish
 
+    if not 1 <= options.tile <= MAX_TILE:
+        raise InputError(f"--tile {options.tile}: give 1 to {MAX_TILE} pixels.")
     model = load_model(options.model)
     radius = receptive_field(model)
     if options.tile <= 2 * radius:
@@ -71,10 +72,11 @@ def main(arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
     folder = options.output or Path("exports") / f"{model.variant}_x{model.scale}"
-    difference = publish(model, folder, options.tile)
-    print(
-        f"{folder / 'saved_model' / '1'}  differs from the network by {difference:.2g} grey levels"
-    )
+    differences = publish(model, folder, options.tile)
+    print(f"{folder / 'saved_model' / '1'}  differs from the network by at most")
+    for signature, difference in differences.items():
+        note = ", rounded, across windows" if signature == "upscale_bytes" else ""
+        print(f"  {difference:.2g} grey levels in {signature}{note}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """Call a SavedModel from many threads at once, without Python code of TensorFlow or Keras.
 
 Run as a script, it reads a pickled dictionary from stdin: `library` and `folder` as for
-run_saved_model.py, `requests` (each `(feeds, fetch)`), `threads` and `seconds`. Every request
-is first answered alone; then all threads ask in an order of their own. It writes a pickled
-dictionary to stdout: `alone` (those first answers), `served` (how often each was asked),
-`wrong` (numbers of requests that were answered otherwise), `megabytes` (resident memory, four
-times a second) and `modules`.
+run_saved_model.py, `requests` (each `(feeds, fetch)`), `threads` and `times`. Every request is
+first answered alone; then every thread asks as many times, in an order of its own. It writes a
+pickled dictionary to stdout: `alone` (those first answers), `served` (how often each was asked),
+`wrong` (numbers of requests that were answered otherwise), `megabytes` (resident memory after
+each answer) and `modules`.
 """
 
 import pickle
 import random
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -27,16 +26,16 @@ def main():
     session = Session(task["library"], task["folder"])
     requests = task["requests"]
     alone = [session.run(*request) for request in requests]
-    end = time.monotonic() + task["seconds"]
-    served, wrong, failures = Counter(), [], []
+    served, wrong, megabytes, failures = [], [], [], []
 
     def ask(seed):
         draw, number = random.Random(seed), seed % len(requests)
         try:
-            while time.monotonic() < end:
+            for _ in range(task["times"]):
                 if not _same(session.run(*requests[number]), alone[number]):
                     wrong.append(number)
-                served[number] += 1
+                served.append(number)
+                megabytes.append(_resident_megabytes())
                 number = draw.randrange(len(requests))
         except Exception as error:
             failures.append(repr(error))
@@ -44,13 +43,11 @@ def main():
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(task["threads"])]
     for thread in threads:
         thread.start()
-    megabytes = []
-    while any(thread.is_alive() for thread in threads):
-        megabytes.append(_resident_megabytes())
-        time.sleep(0.25)
+    for thread in threads:
+        thread.join()
     if failures:
         raise RuntimeError(failures[0])
-    result = {"alone": alone, "served": served, "wrong": wrong, "megabytes": megabytes}
+    result = {"alone": alone, "served": Counter(served), "wrong": wrong, "megabytes": megabytes}
     pickle.dump({**result, "modules": sorted(sys.modules)}, sys.stdout.buffer)
 
 

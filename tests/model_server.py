@@ -5,18 +5,54 @@ The REST side refuses whatever tensorflow.org/tfx/serving/api_rest does not desc
 
 import base64
 import contextlib
+import datetime
 import json
+import ssl
 import threading
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import tensorflow as tf
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     PredictionServiceServicer,
     add_PredictionServiceServicer_to_server,
 )
+
+
+class Certificate(NamedTuple):
+    """PEM files of a certificate for localhost, signed by its own key, and of that key."""
+
+    certificate: Path
+    key: Path
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """A new one, valid for a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - datetime.timedelta(hours=1),
+        not_valid_after=now + datetime.timedelta(days=1),
+    ).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made = Certificate(folder / "certificate.pem", folder / "key.pem")
+    made.certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    made.key.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return made
 
 
 class Refused(Exception):
@@ -71,8 +107,13 @@ def _decoded(instance):
 
 
 @contextlib.contextmanager
-def rest_server(model):
-    """URL of a server of the REST API."""
+def rest_server(model, tls=None):
+    """URL of a server of the REST API.
+
+    Args:
+        model: What is served.
+        tls: A `Certificate`, for https.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -96,18 +137,26 @@ def rest_server(model):
             pass
 
     with ThreadingHTTPServer(("localhost", 0), Handler) as server:
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield f"http://localhost:{server.server_port}"
+            yield f"{'https' if tls else 'http'}://localhost:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
 
 
 @contextlib.contextmanager
-def grpc_server(model):
-    """URL of a server of the gRPC API, which takes messages of any size as TensorFlow's does."""
+def grpc_server(model, tls=None):
+    """URL of a server of the gRPC API, which takes messages of any size as TensorFlow's does.
+
+    Args:
+        model, tls: As for `rest_server`.
+    """
 
     class Service(PredictionServiceServicer):
         def Predict(self, request, context):
@@ -126,9 +175,13 @@ def grpc_server(model):
     limits = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     server = grpc.server(futures.ThreadPoolExecutor(1), options=limits)
     add_PredictionServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("localhost:0")
+    if tls:
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([pair]))
+    else:
+        port = server.add_insecure_port("localhost:0")
     server.start()
     try:
-        yield f"grpc://localhost:{port}"
+        yield f"{'grpcs' if tls else 'grpc'}://localhost:{port}"
     finally:
         server.stop(None).wait()

@@ -2,9 +2,10 @@
 
 Run as a script, it reads a pickled dictionary from stdin: `library` (path of
 libtensorflow_cc), `folder` (the SavedModel) and `requests`, each `(feeds, fetch)` with feeds
-`{tensor name: array or list of bytes}`. It writes a pickled dictionary to stdout: `answers`,
-each `(status code, message, array or list of bytes)`, `operations`, a serialised OpList, and
-`modules`, what Python had imported.
+`{tensor name: value}`. A value is an array (of type object where it holds bytes), a list of
+bytes, or `(array, shape)`, which is repeated to a shape that may be more than NumPy takes. It
+writes a pickled dictionary to stdout: `answers`, each `(status code, message, array
+or list of bytes)`, `operations`, a serialised OpList, and `modules`, what Python had imported.
 """
 
 import ctypes
@@ -13,7 +14,24 @@ import sys
 
 import numpy as np
 
-_FLOAT, _STRING = 1, 7  # TF_DataType
+_STRING = 7
+TYPES = {  # TF_DataType of NumPy's types
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "object": _STRING,
+    "complex64": 8,
+    "int64": 9,
+    "bool": 10,
+    "uint16": 17,
+    "complex128": 18,
+    "float16": 19,
+    "uint32": 22,
+    "uint64": 23,
+}
 _STRING_BYTES = 24  # sizeof(TF_TString)
 _int, _int64, _size = ctypes.c_int, ctypes.c_int64, ctypes.c_size_t
 _pointer, _text = ctypes.c_void_p, ctypes.c_char_p
@@ -94,11 +112,9 @@ class Session:
         code = tf.TF_GetCode(status)
         message = tf.TF_Message(status).decode(errors="replace")
         answer = (code, message, None if code else _value(tf, results[0]))
-        for tensor, value in zip(values, feeds.values(), strict=True):
-            if isinstance(value, list):
-                data = tf.TF_TensorData(tensor)
-                for i in range(len(value)):
-                    tf.TF_StringDealloc(data + _STRING_BYTES * i)
+        for tensor in values:
+            for place in _strings(tf, tensor):
+                tf.TF_StringDealloc(place)
         for tensor in [*values, *results]:
             if tensor:
                 tf.TF_DeleteTensor(tensor)
@@ -135,32 +151,39 @@ def _output(tf, graph, name):
 
 
 def _tensor(tf, value):
-    strings = isinstance(value, list)
-    value = value if strings else np.ascontiguousarray(value, "float32")
-    shape = (len(value),) if strings else value.shape
-    size = _STRING_BYTES * len(value) if strings else value.nbytes
+    value, shape = value if isinstance(value, tuple) else (value, None)
+    value = np.array(value, object) if isinstance(value, list) else np.asarray(value)
+    shape = value.shape if shape is None else shape
+    value = np.ascontiguousarray(np.broadcast_to(value, shape if np.all(shape) else 0))
+    strings = value.dtype == object
+    size = _STRING_BYTES * value.size if strings else value.nbytes
     dims = (_int64 * len(shape))(*shape)
-    tensor = tf.TF_AllocateTensor(_STRING if strings else _FLOAT, dims, len(shape), size)
-    data = tf.TF_TensorData(tensor)
+    tensor = tf.TF_AllocateTensor(TYPES[value.dtype.name], dims, len(shape), size)
     if strings:
-        for i, content in enumerate(value):
-            tf.TF_StringInit(data + _STRING_BYTES * i)
-            tf.TF_StringCopy(data + _STRING_BYTES * i, content, len(content))
+        for place, content in zip(_strings(tf, tensor), value.flat, strict=True):
+            tf.TF_StringInit(place)
+            tf.TF_StringCopy(place, content, len(content))
     else:
-        ctypes.memmove(data, value.ctypes.data, size)
+        ctypes.memmove(tf.TF_TensorData(tensor), value.ctypes.data, size)
     return tensor
 
 
+def _strings(tf, tensor):
+    """Addresses of a tensor's strings; none where it holds other values."""
+    if tf.TF_TensorType(tensor) != _STRING:
+        return range(0)
+    data = tf.TF_TensorData(tensor) or 0
+    return range(data, data + tf.TF_TensorByteSize(tensor), _STRING_BYTES)
+
+
 def _value(tf, tensor):
-    shape = [tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor))]
-    data = tf.TF_TensorData(tensor)
     if tf.TF_TensorType(tensor) == _STRING:
-        places = [data + _STRING_BYTES * i for i in range(shape[0])]
         return [
             ctypes.string_at(tf.TF_StringGetDataPointer(place), tf.TF_StringGetSize(place))
-            for place in places
+            for place in _strings(tf, tensor)
         ]
-    content = ctypes.string_at(data, tf.TF_TensorByteSize(tensor))
+    shape = [tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor))]
+    content = ctypes.string_at(tf.TF_TensorData(tensor), tf.TF_TensorByteSize(tensor))
     return np.frombuffer(content, "float32").reshape(shape)
 
 

@@ -2,7 +2,7 @@
 
     make load
 
-takes a minute and prints what was served and how much memory it took. No answer may differ
+asks 2,400 times and prints what was served and how much memory it took. No answer may differ
 from that to the same request asked alone, damaged pictures among them; memory must be flat
 once warm.
 """
@@ -40,15 +40,22 @@ def requests() -> list[tuple[str, dict, int]]:
     return asked
 
 
-def load(folder: Path, seconds: float, asked: list, threads: int = 16) -> dict:
-    """Serve the export folder under load of `requests()`; figures, or an AssertionError."""
+def load(folder: Path, times: int, asked: list, threads: int = 16) -> dict:
+    """Have each thread ask the export folder so many times; figures, or an AssertionError.
+
+    Args:
+        folder: Of the export.
+        times: That each thread asks.
+        asked: Of `requests()`.
+        threads: That ask at once.
+    """
     graph = meta_graph(folder)
     result = run_script(
         "load_saved_model.py",
         folder,
         requests=[resolved(graph, signature, arguments) for signature, arguments, _ in asked],
         threads=threads,
-        seconds=seconds,
+        times=times,
     )
     for (_, _, status), (code, message, _) in zip(asked, result["alone"], strict=True):
         assert code == status, message
@@ -74,7 +81,7 @@ def main():
     parse = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parse.add_argument("--seconds", type=float, default=60, help="default %(default)s")
+    parse.add_argument("--times", type=int, default=150, help="by thread, default %(default)s")
     parse.add_argument("--threads", type=int, default=16, help="default %(default)s")
     options = parse.parse_args()
 
@@ -84,11 +91,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder) / "awsrn_sd_x2"
         publish(AWSRN.from_preset("awsrn_sd_x2"), folder, tile=32, window=64)
-        figures = load(folder, options.seconds, requests(), options.threads)
+        figures = load(folder, options.times, requests(), options.threads)
     print(
         "{requests} requests served, {refused} of them refused as they must be, all as if asked "
-        "alone; at most {megabytes_first_half} MB in the first half of the time, "
-        "{megabytes_second_half} MB in the second".format(**figures)
+        "alone; at most {megabytes_first_half} MB during the first half, "
+        "{megabytes_second_half} MB during the second".format(**figures)
     )
 
 

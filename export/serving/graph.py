@@ -11,6 +11,7 @@ from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
 
 MAX_PIXELS = 16_000_000
+MAX_PIXELS_AT_ONCE = 2**22  # 7 GB of memory with awsrn_sd
 _LARGEST_PNG = 2**31 - 1  # values that EncodePng takes
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
@@ -37,7 +38,17 @@ class Upscaler:
         self._window = window
 
     def pixels(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """RGB `(batch, height, width, 3)`, float32, 0..255 -> `scale` times larger, clipped."""
+        """RGB `(batch, height, width, 3)`, float32, 0..255 -> `scale` times larger, clipped.
+
+        Other shapes, no pixel at all and more than `MAX_PIXELS_AT_ONCE` are refused with
+        INVALID_ARGUMENT. NaN stays NaN.
+        """
+        image = _of_declared_shape(image)
+        size = tf.shape(image, tf.int64)[:3]
+        fits = tf.reduce_all(size > 0) & (tf.reduce_prod(size) <= MAX_PIXELS_AT_ONCE)
+        limits = f" pixels, not 1 to {MAX_PIXELS_AT_ONCE} in the batch"
+        message = ["image: ", size[0], " x ", size[1], " x ", size[2], limits]
+        image = _checked(image, fits, message)
         return {"upscaled": tf.clip_by_value(self.network(image), 0.0, 255.0)}
 
     def files(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -46,6 +57,7 @@ class Upscaler:
         All sizes are read from the headers and checked before anything is decoded. A
         picture that is refused fails the batch with INVALID_ARGUMENT and its index.
         """
+        image_bytes = _of_declared_shape(image_bytes)
         numbered = (tf.range(tf.size(image_bytes)), image_bytes)
         sizes = tf.map_fn(
             lambda item: self._checked_size(*item),
@@ -63,15 +75,17 @@ class Upscaler:
 
     def _checked_size(self, index, content):
         size = _if_it_works(_declared_size, content, tf.zeros(2, tf.int64))
-        size = _checked(size, tf.reduce_all(size > 0), index, ["not a JPEG or PNG picture"])
+        name = ["image_bytes[", index, "]: "]
+        size = _checked(size, tf.reduce_all(size > 0), [*name, "not a JPEG or PNG picture"])
         height, width = size[0], size[1]
         fits = tf.reduce_all(size <= self.max_pixels) & (height * width <= self.max_pixels)
-        reason = ["declares ", width, " x ", height, " pixels, more than ", self.max_pixels]
-        return _checked(size, fits, index, reason)
+        reason = ["declares ", width, " x ", height, f" pixels, more than {self.max_pixels}"]
+        return _checked(size, fits, [*name, *reason])
 
     def _file(self, index, content):
         picture = _if_it_works(_decoded, content, tf.zeros((0, 0, 3), tf.uint8))
-        picture = _checked(picture, tf.size(picture) > 0, index, ["damaged JPEG or PNG picture"])
+        message = ["image_bytes[", index, "]: damaged JPEG or PNG picture"]
+        picture = _checked(picture, tf.size(picture) > 0, message)
         return tf.io.encode_png(self._in_windows(picture))
 
     def _in_windows(self, picture):
@@ -144,10 +158,19 @@ def _if_it_works(function, content, otherwise):
     return attempt.with_options(options).reduce(otherwise, lambda _, result: result)
 
 
-def _checked(value, condition, index, reason):
+def _of_declared_shape(tensor):
+    """`tensor`, once it has been seen to have the shape that its signature declares.
+
+    A session checks the type of what it is given but not the shape, and oneDNN's convolution
+    ends the process where it is not given four dimensions.
+    """
+    return tf.ensure_shape(tensor, tensor.shape)
+
+
+def _checked(value, condition, message):
     """`value`, once the condition has been seen to hold; or else INVALID_ARGUMENT."""
-    parts = [part if isinstance(part, str) else tf.strings.as_string(part) for part in reason]
-    message = tf.strings.join(["image_bytes[", tf.strings.as_string(index), "]: ", *parts])
+    parts = [part if isinstance(part, str) else tf.strings.as_string(part) for part in message]
+    message = tf.strings.join(parts)
     with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
         return tf.identity(value)
 

@@ -1,11 +1,13 @@
 """Ask a TensorFlow server for the signature `upscale_bytes`, by REST or by gRPC."""
 
 import base64
-import binascii
+import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from awsrn_keras.errors import InputError
 
@@ -23,38 +25,52 @@ class RestServer:
         url: E.g. "http://localhost:8501".
         model: Name under which the server knows the model.
         timeout: Seconds to wait for an answer.
+        ca: PEM file of the authorities that may sign an https server's certificate; None for
+            the system's.
     """
 
-    def __init__(self, url: str, model: str, timeout: float):
-        self._url = f"{url.rstrip('/')}/v1/models/{model}:predict"
+    def __init__(self, url: str, model: str, timeout: float, ca: Path | None = None):
+        self._url = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}:predict"
         self._timeout = timeout
+        self._tls = _tls(ca) if url.startswith("https:") else None
 
     def upscale(self, files: list[bytes]) -> list[bytes]:
         """PNG files for JPEG or PNG files.
 
         Raises:
             InputError: The server refuses the pictures.
-            ServerError: It cannot be reached, or serves no such model.
+            ServerError: It cannot be reached, serves no such model, or answers with other things.
         """
         instances = [{"b64": base64.b64encode(content).decode()} for content in files]
         body = json.dumps({"signature_name": SIGNATURE, "instances": instances}).encode()
+        content = self._post(body)
+        try:
+            predictions = json.loads(content)["predictions"]
+            return [base64.b64decode(item["b64"], validate=True) for item in predictions]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ServerError(f"{self._url}: its answer is not that of {SIGNATURE}.") from None
+
+    def _post(self, body):
         request = urllib.request.Request(
             self._url, body, headers={"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as answer:
-                predictions = json.load(answer)["predictions"]
-            return [base64.b64decode(item["b64"], validate=True) for item in predictions]
+            with urllib.request.urlopen(
+                request, timeout=self._timeout, context=self._tls
+            ) as answer:
+                return answer.read()
         except urllib.error.HTTPError as error:
             kind = InputError if error.code == 400 else ServerError
-            raise kind(f"{self._url}: {_reason(error)}") from None
+            reason = _reason(error)
         except TimeoutError:
-            raise ServerError(f"{self._url}: no answer in {self._timeout:g} s.") from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise ServerError(f"{self._url}: no server answers ({reason}).") from None
-        except (ValueError, KeyError, TypeError, binascii.Error):
-            raise ServerError(f"{self._url}: its answer is not that of {SIGNATURE}.") from None
+            kind, reason = ServerError, f"no answer in {self._timeout:g} s."
+        except (OSError, UnicodeError, http.client.InvalidURL) as error:
+            kind, reason = ServerError, _unreachable(getattr(error, "reason", error))
+        except http.client.IncompleteRead:
+            kind, reason = ServerError, "its answer was cut short."
+        except http.client.HTTPException:
+            kind, reason = ServerError, "no HTTP is spoken there; is it the port of gRPC?"
+        raise kind(f"{self._url}: {reason}")
 
 
 class GrpcServer:
@@ -62,10 +78,13 @@ class GrpcServer:
 
     Args:
         address: Host and port, e.g. "localhost:8500".
-        model, timeout: As for `RestServer`.
+        model, timeout, ca: As for `RestServer`.
+        tls: Whether the server speaks TLS.
     """
 
-    def __init__(self, address: str, model: str, timeout: float):
+    def __init__(
+        self, address: str, model: str, timeout: float, tls: bool = False, ca: Path | None = None
+    ):
         try:
             import grpc
             from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -75,7 +94,12 @@ class GrpcServer:
             ) from None
         # gRPC takes 4 MiB unless told otherwise, less than most upscaled pictures.
         limits = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-        channel = grpc.insecure_channel(address, options=limits)
+        if tls:
+            _tls(ca)  # refuses a bad file
+            credentials = grpc.ssl_channel_credentials(ca and ca.read_bytes())
+            channel = grpc.secure_channel(address, credentials, options=limits)
+        else:
+            channel = grpc.insecure_channel(address, options=limits)
         self._predict = PredictionServiceStub(channel).Predict
         self._address, self._model, self._timeout = address, model, timeout
 
@@ -101,23 +125,59 @@ class GrpcServer:
         return list(answer.outputs[OUTPUT].string_val)
 
 
-def connect(url: str, model: str, timeout: float) -> RestServer | GrpcServer:
-    """The server that a URL names: http:// and https:// by REST, grpc:// by gRPC.
+def connect(
+    url: str, model: str, timeout: float, ca: Path | None = None
+) -> RestServer | GrpcServer:
+    """The server that a URL names: http:// or https:// for REST, grpc:// or grpcs:// for gRPC.
 
     Raises:
-        InputError: It is no such URL.
+        InputError: It is no such URL, or `ca` is given without TLS or holds no certificates.
     """
-    parts = urlsplit(url)
-    if parts.scheme in ("http", "https") and parts.netloc:
-        return RestServer(url, model, timeout)
-    if parts.scheme == "grpc" and parts.netloc:
-        return GrpcServer(parts.netloc, model, timeout)
-    raise InputError(f"--server {url}: give http://HOST:8501 or grpc://HOST:8500.")
+    if "@" in url or "?" in url:  # not repeated: these hold passwords
+        raise InputError("--server: give the URL without user name, password and query.")
+    try:
+        parts = urlsplit(url)
+        found = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # in the port, for example
+        found = False
+    rest = found and parts.scheme in ("http", "https")
+    grpc = found and parts.scheme in ("grpc", "grpcs") and parts.path in ("", "/")
+    if not (rest or grpc):
+        raise InputError(
+            f"--server {url}: give http://HOST:8501 or grpc://HOST:8500; with TLS https:// or "
+            "grpcs://."
+        )
+    tls = parts.scheme in ("https", "grpcs")
+    if ca and not tls:
+        raise InputError(f"--ca {ca}: is for https:// and grpcs:// only.")
+    if rest:
+        return RestServer(url, model, timeout, ca)
+    return GrpcServer(parts.netloc, model, timeout, tls, ca)
+
+
+def _tls(ca):
+    """Trust in the system's authorities, or in those of a PEM file."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:  # an SSLError is one
+        reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise InputError(f"--ca {ca}: {reason}.") from None
+
+
+def _unreachable(error):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); see --ca."
+    if isinstance(error, ssl.SSLError):
+        return "no TLS is spoken there; is it http://?"
+    return f"no server answers ({error})."
 
 
 def _reason(error):
     """What the server says about a request that it does not answer."""
-    content = error.read().decode(errors="replace")
+    try:
+        content = error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        content = ""
     try:
         content = str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):

@@ -1,6 +1,7 @@
 """The SavedModel run as a server runs it, and the files that lie beside it."""
 
 import io
+import itertools
 import shutil
 import struct
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from fuzz_signatures import check, drawn, systematic
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.wrappers_pb2 import DESCRIPTOR as WRAPPERS
 from PIL import Image
@@ -17,12 +19,14 @@ from tensorflow.core.framework.op_def_pb2 import OpList
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from awsrn_keras import AWSRN
+from export.serving import graph as graph_module
 from export.serving.saved_model import publish, verify
 from export.serving.warm_up import read_warm_up
 
 pytestmark = pytest.mark.slow
 
 INVALID_ARGUMENT = 3
+SIGNATURES = ("serving_default", "upscale_tile", "upscale_bytes")
 SCALE, TILE, WINDOW = 3, 32, 24  # as conftest.py exports it
 random = np.random.default_rng(0)
 
@@ -114,7 +118,8 @@ def graph(folder):
 @pytest.fixture(scope="module")
 def served(folder, graph):
     """All requests of this file, answered by one process without TensorFlow's Python."""
-    images = {"any size": noise(20, 54, 3).reshape(2, 20, 27, 3), "tiles": noise(3, TILE, TILE, 3)}
+    shapes = {"any size": (2, 20, 27, 3), "tiles": (3, TILE, TILE, 3)}
+    images = {name: noise(*shape).astype("float32") for name, shape in shapes.items()}
     requests = {
         "any size": ("serving_default", {"image": images["any size"]}),
         "tiles": ("upscale_tile", {"image": images["tiles"]}),
@@ -165,6 +170,33 @@ def test_files_of_seven_kinds_and_sizes_in_one_batch_come_back_as_png(served, mo
 
 def test_an_empty_batch_is_no_error(served):
     assert served["answers"]["no file"] == (0, "", [])
+
+
+def test_every_shape_and_type_is_computed_as_declared_or_refused(folder, graph):
+    counts = check(folder, systematic(graph), SCALE)
+    counts += check(folder, drawn(graph, 40, seed=1), SCALE)
+    assert set(counts) == set(itertools.product(SIGNATURES, ("computed", "refused")))
+    assert min(counts.values()) > 5
+
+
+def test_a_shape_that_is_refused_is_named_with_what_is_declared(folder, graph):
+    one = np.float32(1)
+    requests = [
+        resolved(graph, "serving_default", {"image": (one, (20, 30, 3))}),
+        resolved(graph, "serving_default", {"image": (one, (3, 1024, 2048, 3))}),
+        resolved(graph, "upscale_tile", {"image": (one, (1, TILE, TILE + 1, 3))}),
+        resolved(graph, "upscale_bytes", {"image_bytes": np.array(FILES[0][0], object)}),
+    ]
+    reasons = [
+        "[20,30,3] is not compatible with expected shape [?,?,?,3]",
+        "image: 3 x 1024 x 2048 pixels, not 1 to 4194304 in the batch",
+        "[1,32,33,3] is not compatible with expected shape [?,32,32,3]",
+        "[] is not compatible with expected shape [?]",
+    ]
+    answers = run_script("run_saved_model.py", folder, requests=requests)["answers"]
+    for (code, message, _), reason in zip(answers, reasons, strict=True):
+        assert code == INVALID_ARGUMENT
+        assert reason in message
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -236,7 +268,14 @@ def test_verification_notices_two_hundredths_of_a_grey_level(folder, model):
     skip = other.get_layer("skip")
     skip.bias.assign(skip.bias + 0.02 / 127.5)
     with pytest.raises(RuntimeError, match=r"serving_default .* differs .* by 0\.02"):
-        verify(folder / "saved_model/1", other, TILE)
+        verify(folder / "saved_model/1", other, TILE, WINDOW)
+
+
+def test_verification_notices_windows_that_overlap_too_little(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_module, "receptive_field", lambda model: 4)  # in truth 22
+    with pytest.raises(RuntimeError, match="upscale_bytes of the SavedModel differs"):
+        publish(model, tmp_path / "export", TILE, WINDOW)
+    assert contents(tmp_path) == {}
 
 
 def test_a_network_that_fails_verification_leaves_the_earlier_export(folder, tmp_path):
@@ -245,7 +284,7 @@ def test_a_network_that_fails_verification_leaves_the_earlier_export(folder, tmp
     broken = AWSRN("awsrn_sd", SCALE)
     broken.get_layer("skip").bias.assign(np.full(27, np.nan))
     with pytest.raises(RuntimeError, match="differs from the network by nan"):
-        publish(broken, tmp_path / "export", TILE)
+        publish(broken, tmp_path / "export", TILE, WINDOW)
     assert contents(tmp_path) == before
 
 

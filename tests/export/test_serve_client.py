@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import socket
+import threading
 
 import keras
 import numpy as np
 import pytest
-from model_server import ServedModel, grpc_server, rest_server
+import tensorflow as tf
+from model_server import ServedModel, grpc_server, make_certificate, rest_server
 from PIL import Image
 
 from awsrn_keras.command_line import run_command
@@ -17,6 +19,7 @@ from export.serve_client import main
 from export.serving.servers import connect
 
 NAME = "awsrn_sd_x3"
+USAGE = "give http://HOST:8501 or grpc://HOST:8500; with TLS https:// or grpcs://"
 random = np.random.default_rng(0)
 PHOTO = np.kron(random.integers(0, 256, (7, 9, 3), dtype=np.uint8), np.ones((4, 4, 1), np.uint8))
 
@@ -181,6 +184,172 @@ def test_a_server_without_the_model_ends_the_run(server, tmp_path, capfd):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=[rest_server, grpc_server], ids=["rest", "grpc"])
+def start(request):
+    """A server of each kind, to be started for a model."""
+    return request.param
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(PHOTO).save(path)
+    return path
+
+
+@pytest.fixture
+def refused(photo, tmp_path, capfd):
+    """A function that asks for the photo and gives the line of the error: status 2, no result."""
+
+    def ask(*arguments, path=photo):
+        assert run(path, "-o", tmp_path / "out.png", "--model", NAME, *arguments) == 2
+        assert not (tmp_path / "out.png").exists()
+        printed = capfd.readouterr()
+        lines = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1
+        assert "Traceback" not in printed.err
+        assert printed.out == ""
+        return lines[0]
+
+    return ask
+
+
+class Answering(ServedModel):
+    """Gives for the pictures of a request what a function makes of them."""
+
+    def __init__(self, answer):
+        self.name = NAME
+        self._answer = answer
+
+    def run(self, signature, arguments):
+        pictures = [read(io.BytesIO(file)) for file in arguments["image_bytes"].numpy()]
+        files = []
+        for pixels in self._answer(pictures):
+            content = io.BytesIO()
+            Image.fromarray(pixels).save(content, "PNG")
+            files.append(content.getvalue())
+        return {"upscaled_bytes": tf.constant(files)}
+
+    def predict_json(self, body):
+        files = [base64.b64decode(instance["b64"]) for instance in body["instances"]]
+        (results,) = self.run(body["signature_name"], {"image_bytes": tf.constant(files)}).values()
+        return {"predictions": [{"b64": base64.b64encode(f).decode()} for f in results.numpy()]}
+
+
+def enlarged(pixels, scale=2):
+    pixels = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def test_tls_with_a_certificate_that_the_client_is_told_to_trust(
+    start, certificate, refused, photo, tmp_path
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    with start(Answering(lambda files: [enlarged(file) for file in files]), certificate) as url:
+        assert url.startswith(("https://", "grpcs://"))
+        assert "certificate" in refused("--server", url).lower()
+        plain = url.replace("s://", "://")
+        assert url.rpartition(":")[2] in refused("--server", plain)
+        wrong = make_certificate(other).certificate
+        assert "certificate" in refused("--server", url, "--ca", wrong).lower()
+        result = tmp_path / "result.png"
+        arguments = ("--server", url, "--ca", certificate.certificate)
+        assert run(photo, "-o", result, "--model", NAME, *arguments) == 0
+        np.testing.assert_array_equal(read(result), enlarged(PHOTO))
+
+
+def test_the_wrong_port_and_plain_servers_asked_with_tls_are_said(refused, certificate):
+    model = Answering(lambda files: files)
+    with rest_server(model) as rest, grpc_server(model) as grpc:
+        rest_port, grpc_port = rest.rpartition(":")[2], grpc.rpartition(":")[2]
+        reason = "no HTTP is spoken there; is it the port of gRPC?"
+        assert reason in refused("--server", f"http://localhost:{grpc_port}")
+        assert "UNAVAILABLE" in refused("--server", f"grpc://localhost:{rest_port}")
+        ca = ("--ca", certificate.certificate)
+        reason = "no TLS is spoken there; is it http://?"
+        assert reason in refused("--server", f"https://localhost:{rest_port}", *ca)
+        assert "UNAVAILABLE" in refused("--server", f"grpcs://localhost:{grpc_port}", *ca)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "its answer was cut short"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{", "its answer is not that of"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000, "its answer is not that of"),
+        (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\n{", "400"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\n\xff\n", "503"),
+        (b"HTTP/1.1 302 Gone\r\nLocation: file:///etc\r\n\r\n", "302"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP is spoken there"),
+        (b"", "no server answers"),
+    ],
+    ids=["cut", "no list", "deep", "refusal cut", "busy", "redirect", "ssh", "nothing"],
+)
+def test_broken_answers_by_rest_are_one_line(answer, reason, refused, photo, tmp_path):
+    with socket.create_server(("localhost", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                request = b""
+                while not request.endswith(b"}]}"):
+                    request += connection.recv(1 << 16)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://localhost:{server.getsockname()[1]}"
+        if answer.startswith(b"HTTP/1.1 400"):  # a picture that is refused: the rest would go on
+            assert run(photo, "-o", tmp_path / "out.png", "--server", url) == 1
+        else:
+            assert reason in refused("--server", url)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda files: [np.zeros((3, 5, 3), np.uint8)] * len(files), "gives 5x3 pixels for 36x28"),
+        (lambda files: files, "gives 36x28 pixels for 36x28"),
+        (lambda files: [enlarged(file)[1:] for file in files], "gives 72x55 pixels for 36x28"),
+        (lambda files: [enlarged(file)[..., 0] for file in files], "no PNG file of 8-bit RGB"),
+        (lambda files: [], "gives 0 pictures for"),
+        (lambda files: [enlarged(file) for file in (*files, *files)], "pictures for"),
+    ],
+    ids=["small", "same", "row missing", "grey", "none", "twice"],
+)
+def test_results_that_are_not_the_picture_upscaled_are_refused(start, answer, reason, refused):
+    with start(Answering(answer)) as url:
+        assert reason in refused("--server", url)
+
+
+def test_transparency_of_another_scale_is_refused(start, refused, tmp_path):
+    path = tmp_path / "alpha.png"
+    Image.fromarray(np.dstack([PHOTO, PHOTO[..., 0]])).save(path)
+    with start(Answering(lambda files: [enlarged(files[0]), enlarged(files[1], 3)])) as url:
+        assert "gives 108x84 pixels for 36x28" in refused("--server", url, path=path)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
+def test_a_password_is_refused_and_not_repeated(scheme, photo, tmp_path, capfd):
+    for server in (
+        f"{scheme}://me:s3cret@localhost:1",
+        f"{scheme}://s3cret@localhost:1",
+        f"{scheme}://localhost:1/?token=s3cret",
+        "me:s3cret@localhost:1",
+    ):
+        assert run(photo, "-o", tmp_path / "out.png", "--server", server) == 2
+        printed = capfd.readouterr()
+        assert "--server: give the URL without user name, password" in printed.err
+        assert "s3cret" not in printed.out + printed.err
+
+
 def test_mistakes_are_one_line(tmp_path, capfd):
     path = tmp_path / "a.png"
     Image.fromarray(PHOTO).save(path)
@@ -190,7 +359,21 @@ def test_mistakes_are_one_line(tmp_path, capfd):
         for arguments, reason in (
             ([path, "--server", f"http://localhost:{port}"], "no server answers"),
             ([path, "--server", f"grpc://localhost:{port}"], "UNAVAILABLE"),
-            ([path, "--server", "localhost:8501"], "give http://HOST:8501 or grpc://HOST:8500"),
+            ([path, "--server", "localhost:8501"], USAGE),
+            ([path, "--server", "http://localhost:port"], USAGE),
+            ([path, "--server", "http://localhost:70000"], USAGE),
+            ([path, "--server", "grpc://localhost:0"], USAGE),
+            ([path, "--server", "http://[::1"], USAGE),
+            ([path, "--server", "http://:8501"], USAGE),
+            ([path, "--server", "grpc://localhost:8500/path"], USAGE),
+            ([path, "--server", f"http://{'a' * 70}:1"], "no server answers"),
+            ([path, "--server", "http://a b:1"], "no server answers"),
+            ([path, "--server", f"http://localhost:{port}", "--model", "a b\u00e9"], "a%20b%C3%A9"),
+            ([path, "--ca", path], "only"),
+            ([path, "--server", "https://localhost:1", "--ca", path], "holds no PEM certificate"),
+            ([path, "--server", "grpcs://localhost:1", "--ca", path], "holds no PEM certificate"),
+            ([path, "--server", "https://localhost:1", "--ca", tmp_path / "no"], "No such file"),
+            ([path, "--timeout", "inf"], "--timeout inf: give more than 0 seconds"),
             ([path, "--timeout", "0"], "--timeout 0: give more than 0 seconds"),
             ([tmp_path / "none.png"], "none.png: no such file or folder"),
         ):
@@ -198,6 +381,7 @@ def test_mistakes_are_one_line(tmp_path, capfd):
             error = capfd.readouterr().err.strip().splitlines()[-1]
             assert error.startswith("error: ")
             assert reason in error
+            assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("answer", [b"not JSON", b'{"outputs": []}', b'{"predictions": [1.5]}'])

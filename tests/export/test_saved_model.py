@@ -5,7 +5,6 @@ import itertools
 import shutil
 import struct
 import zlib
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +15,6 @@ from google.protobuf.wrappers_pb2 import DESCRIPTOR as WRAPPERS
 from PIL import Image
 from served_model import meta_graph, resolved, run_script
 from tensorflow.core.framework.op_def_pb2 import OpList
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from awsrn_keras import AWSRN
 from export.serving import graph as graph_module
@@ -227,15 +225,6 @@ def test_the_warm_up_runs_every_signature_in_every_batch_size(served, folder):
     for number in range(len(requests)):
         assert served["answers"][f"warm-up {number}"][0] == 0
     assert pixels_of(served["answers"]["warm-up 5"][2][1]).shape == (64 * SCALE, 64 * SCALE, 3)
-
-
-def test_models_config_names_the_model_and_the_folder_that_the_documentation_mounts(folder):
-    parsed = text_format.Parse((folder / "models.config").read_text(), ModelServerConfig())
-    (config,) = parsed.model_config_list.config
-    assert (config.name, config.model_platform) == ("awsrn_sd_x3", "tensorflow")
-    assert config.base_path == "/models/awsrn_sd_x3/saved_model"
-    documented = (Path(__file__).parents[2] / "docs/serving.md").read_text()
-    assert ":/models/awsrn_sd_x2" in documented
 
 
 def test_batching_config_is_what_the_server_parses(folder):

@@ -138,13 +138,13 @@ def upscale_pixels(server: RestServer | GrpcServer, pictures: list[np.ndarray]) 
     ]
 
 
-def _png(pixels):
+def _png(pixels: np.ndarray) -> bytes:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", compress_level=1)
     return content.getvalue()
 
 
-def _pixels(content):
+def _pixels(content: bytes) -> np.ndarray:
     """uint8 RGB of a file that the server gives."""
     try:
         picture = read_picture(io.BytesIO(content), max_megapixels=math.inf)

@@ -3,6 +3,8 @@
 Only TensorFlow's own operations are used, so the graph needs no Python and no plug-in.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -73,7 +75,7 @@ class Upscaler:
             )
         return {"upscaled_bytes": upscaled}
 
-    def _checked_size(self, index, content):
+    def _checked_size(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
         size = _if_it_works(_declared_size, content, tf.zeros(2, tf.int64))
         name = ["image_bytes[", index, "]: "]
         size = _checked(size, tf.reduce_all(size > 0), [*name, "not a JPEG or PNG picture"])
@@ -82,7 +84,7 @@ class Upscaler:
         reason = ["declares ", width, " x ", height, f" pixels, more than {self.max_pixels}"]
         return _checked(size, fits, [*name, *reason])
 
-    def _file(self, index, content):
+    def _file(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
         picture = _if_it_works(_decoded, content, tf.zeros((0, 0, 3), tf.uint8))
         message = ["image_bytes[", index, "]: damaged JPEG or PNG picture"]
         picture = _checked(picture, tf.size(picture) > 0, message)
@@ -140,7 +142,7 @@ class _SeparateAdd(keras.layers.Add):
         return super().call([tf.raw_ops.PreventGradient(input=value) for value in inputs])
 
 
-def _with_separate_sums(network):
+def _with_separate_sums(network: keras.Model) -> keras.Model:
     def layer(original):
         if isinstance(original, keras.layers.Add):
             return _SeparateAdd.from_config(original.get_config())
@@ -149,7 +151,7 @@ def _with_separate_sums(network):
     return keras.models.clone_model(network, clone_function=layer)
 
 
-def _if_it_works(function, content, otherwise):
+def _if_it_works(function: Callable, content: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
     """`function(content)`, or `otherwise` where it fails, which would not name the picture."""
     attempt = tf.data.Dataset.from_tensors(content).map(function).ignore_errors()
     options = tf.data.Options()  # the defaults start threads that tune a pipeline, for each call
@@ -158,7 +160,7 @@ def _if_it_works(function, content, otherwise):
     return attempt.with_options(options).reduce(otherwise, lambda _, result: result)
 
 
-def _of_declared_shape(tensor):
+def _of_declared_shape(tensor: tf.Tensor) -> tf.Tensor:
     """`tensor`, once it has been seen to have the shape that its signature declares.
 
     A session checks the type of what it is given but not the shape, and oneDNN's convolution
@@ -167,7 +169,7 @@ def _of_declared_shape(tensor):
     return tf.ensure_shape(tensor, tensor.shape)
 
 
-def _checked(value, condition, message):
+def _checked(value: tf.Tensor, condition: tf.Tensor, message: list) -> tf.Tensor:
     """`value`, once the condition has been seen to hold; or else INVALID_ARGUMENT."""
     parts = [part if isinstance(part, str) else tf.strings.as_string(part) for part in message]
     message = tf.strings.join(parts)
@@ -175,23 +177,23 @@ def _checked(value, condition, message):
         return tf.identity(value)
 
 
-def _declared_size(content):
+def _declared_size(content: tf.Tensor) -> tf.Tensor:
     """Height and width by the header; fails where it is neither JPEG nor PNG."""
     return tf.cond(_is_png(content), lambda: _png_size(content), lambda: _jpeg_size(content))
 
 
-def _png_size(content):
+def _png_size(content: tf.Tensor) -> tf.Tensor:
     numbers = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 16, 8), tf.uint8), tf.int64)
     width_and_height = tf.reduce_sum(tf.reshape(numbers, (2, 4)) * [2**24, 2**16, 2**8, 1], 1)
     return width_and_height[::-1]
 
 
-def _jpeg_size(content):
+def _jpeg_size(content: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([tf.debugging.Assert(_starts_with(content, _JPEG), [""])]):
         return tf.image.extract_jpeg_shape(content, tf.int64)[:2]
 
 
-def _decoded(content):
+def _decoded(content: tf.Tensor) -> tf.Tensor:
     """uint8 RGB; grey, palette, alpha and 16 bits as TensorFlow's decoders treat them."""
     picture = tf.cond(
         _is_png(content),
@@ -201,9 +203,9 @@ def _decoded(content):
     return tf.ensure_shape(picture, (None, None, 3))
 
 
-def _is_png(content):
+def _is_png(content: tf.Tensor) -> tf.Tensor:
     return _starts_with(content, _PNG)
 
 
-def _starts_with(content, magic):
+def _starts_with(content: tf.Tensor, magic: bytes) -> tf.Tensor:
     return tf.strings.substr(content, 0, len(magic)) == magic

@@ -68,7 +68,7 @@ def publish(model: AWSRN, folder: Path, tile: int = 256, window: int = 512) -> d
     return differences
 
 
-def _write(upscaler, path, tile):
+def _write(upscaler: Upscaler, path: Path, tile: int) -> None:
     archive = keras.export.ExportArchive()
     archive.track(upscaler.network)
     for signature, function, shape, dtype, argument in (
@@ -113,11 +113,11 @@ def verify(path: Path, model: AWSRN, tile: int, window: int = 512) -> dict[str, 
     return differences
 
 
-def _pixels(model, images):
+def _pixels(model: AWSRN, images: np.ndarray) -> np.ndarray:
     return np.clip(keras.ops.convert_to_numpy(model(images)), 0, 255)
 
 
-def _difference(signature, result, expected, allowed):
+def _difference(signature: str, result: np.ndarray, expected: np.ndarray, allowed: float) -> float:
     difference = float(np.abs(result - expected).max())
     if not difference <= allowed:
         raise RuntimeError(

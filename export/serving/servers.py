@@ -50,7 +50,7 @@ class RestServer:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ServerError(f"{self._url}: its answer is not that of {SIGNATURE}.") from None
 
-    def _post(self, body):
+    def _post(self, body: bytes) -> bytes:
         request = urllib.request.Request(
             self._url, body, headers={"Content-Type": "application/json"}
         )
@@ -155,7 +155,7 @@ def connect(
     return GrpcServer(parts.netloc, model, timeout, tls, ca)
 
 
-def _tls(ca):
+def _tls(ca: Path | None) -> ssl.SSLContext:
     """Trust in the system's authorities, or in those of a PEM file."""
     try:
         return ssl.create_default_context(cafile=ca)
@@ -164,7 +164,7 @@ def _tls(ca):
         raise InputError(f"--ca {ca}: {reason}.") from None
 
 
-def _unreachable(error):
+def _unreachable(error: Exception | str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); see --ca."
     if isinstance(error, ssl.SSLError):
@@ -172,7 +172,7 @@ def _unreachable(error):
     return f"no server answers ({error})."
 
 
-def _reason(error):
+def _reason(error: urllib.error.HTTPError) -> str:
     """What the server says about a request that it does not answer."""
     try:
         content = error.read().decode(errors="replace")
@@ -185,7 +185,7 @@ def _reason(error):
     return f"{error.code}, {_one_line(content)}"
 
 
-def _one_line(text):
+def _one_line(text: str) -> str:
     """The line that names the picture, or else the first."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
     return next((line for line in lines if INPUT in line), lines[0])[:300]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
@@ -14,7 +15,9 @@ PLACE = "assets.extra/tf_serving_warmup_requests"
 _SIDE = 64
 
 
-def write_warm_up(saved_model: Path, model_name: str, tile: int, batch_sizes: tuple[int, ...]):
+def write_warm_up(
+    saved_model: Path, model_name: str, tile: int, batch_sizes: tuple[int, ...]
+) -> None:
     """Put requests for every signature into a SavedModel folder.
 
     Args:
@@ -47,12 +50,12 @@ def read_warm_up(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]
         yield request.model_spec.signature_name, arguments
 
 
-def _grey(batch, side):
+def _grey(batch: int, side: int) -> TensorProto:
     """A batch of grey pictures in a few bytes: one value stands for all."""
     return tf.make_tensor_proto(128.0, tf.float32, shape=(batch, side, side, 3))
 
 
-def _file(format):
+def _file(format: str) -> bytes:
     content = io.BytesIO()
     Image.new("RGB", (_SIDE, _SIDE), "grey").save(content, format)
     return content.getvalue()

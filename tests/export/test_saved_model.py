@@ -136,14 +136,14 @@ def served(folder, graph):
     return {**result, "images": images, "answers": answers}
 
 
-def test_the_process_that_serves_holds_no_code_of_tensorflow_keras_or_this_project(served):
+def test_the_process_that_serves_holds_no_code_of_tensorflow_keras_or_this_project(served) -> None:
     packages = {name.partition(".")[0] for name in served["modules"]}
     assert "numpy" in packages
     assert not packages & {"tensorflow", "keras", "awsrn_keras", "export"}
 
 
 @pytest.mark.parametrize("request_name", ["any size", "tiles"])
-def test_pixels_are_those_of_the_network_clipped(served, model, request_name):
+def test_pixels_are_those_of_the_network_clipped(served, model, request_name) -> None:
     code, message, upscaled = served["answers"][request_name]
     assert (code, message) == (0, "")
     images = served["images"][request_name]
@@ -153,7 +153,7 @@ def test_pixels_are_those_of_the_network_clipped(served, model, request_name):
     np.testing.assert_allclose(upscaled, np.clip(network, 0, 255), atol=2e-3)
 
 
-def test_files_of_seven_kinds_and_sizes_in_one_batch_come_back_as_png(served, model):
+def test_files_of_seven_kinds_and_sizes_in_one_batch_come_back_as_png(served, model) -> None:
     code, message, upscaled = served["answers"]["files"]
     assert (code, message) == (0, "")
     assert PLAIN.shape[0] > 2 * WINDOW  # several windows in both directions
@@ -166,18 +166,18 @@ def test_files_of_seven_kinds_and_sizes_in_one_batch_come_back_as_png(served, mo
         assert np.mean(difference > 0) < 1e-3
 
 
-def test_an_empty_batch_is_no_error(served):
+def test_an_empty_batch_is_no_error(served) -> None:
     assert served["answers"]["no file"] == (0, "", [])
 
 
-def test_every_shape_and_type_is_computed_as_declared_or_refused(folder, graph):
+def test_every_shape_and_type_is_computed_as_declared_or_refused(folder, graph) -> None:
     counts = check(folder, systematic(graph), SCALE)
     counts += check(folder, drawn(graph, 40, seed=1), SCALE)
     assert set(counts) == set(itertools.product(SIGNATURES, ("computed", "refused")))
     assert min(counts.values()) > 5
 
 
-def test_a_shape_that_is_refused_is_named_with_what_is_declared(folder, graph):
+def test_a_shape_that_is_refused_is_named_with_what_is_declared(folder, graph) -> None:
     one = np.float32(1)
     requests = [
         resolved(graph, "serving_default", {"image": (one, (20, 30, 3))}),
@@ -198,13 +198,13 @@ def test_a_shape_that_is_refused_is_named_with_what_is_declared(folder, graph):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_picture_that_cannot_be_taken_is_named_by_its_index(served, name):
+def test_a_picture_that_cannot_be_taken_is_named_by_its_index(served, name) -> None:
     code, message, _ = served["answers"][name]
     assert code == INVALID_ARGUMENT
     assert f"image_bytes[2]: {REFUSED[name][1]}" in message
 
 
-def test_every_operation_is_one_of_tensorflows_own(served, graph):
+def test_every_operation_is_one_of_tensorflows_own(served, graph) -> None:
     known = {operation.name for operation in OpList.FromString(served["operations"]).op}
     functions = graph.graph_def.library.function
     used = {node.op for node in graph.graph_def.node}
@@ -214,7 +214,7 @@ def test_every_operation_is_one_of_tensorflows_own(served, graph):
     assert not {name for name in used if "PyFunc" in name or "XlaCall" in name}
 
 
-def test_the_warm_up_runs_every_signature_in_every_batch_size(served, folder):
+def test_the_warm_up_runs_every_signature_in_every_batch_size(served, folder) -> None:
     requests = list(read_warm_up(folder / "saved_model/1"))
     shapes = {(name, *value.shape) for name, a in requests for value in a.values()}
     assert shapes == {
@@ -227,7 +227,7 @@ def test_the_warm_up_runs_every_signature_in_every_batch_size(served, folder):
     assert pixels_of(served["answers"]["warm-up 5"][2][1]).shape == (64 * SCALE, 64 * SCALE, 3)
 
 
-def test_batching_config_is_what_the_server_parses(folder):
+def test_batching_config_is_what_the_server_parses(folder) -> None:
     parsed = text_format.Parse((folder / "batching.config").read_text(), batching_parameters()())
     assert parsed.max_batch_size.value == 8
     assert list(parsed.allowed_batch_sizes) == [1, 2, 4, 8]  # the last must be the largest batch
@@ -251,7 +251,7 @@ def batching_parameters():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("BatchingParameters"))
 
 
-def test_verification_notices_two_hundredths_of_a_grey_level(folder, model):
+def test_verification_notices_two_hundredths_of_a_grey_level(folder, model) -> None:
     other = AWSRN("awsrn_sd", SCALE)
     other.set_weights(model.get_weights())
     skip = other.get_layer("skip")
@@ -260,14 +260,14 @@ def test_verification_notices_two_hundredths_of_a_grey_level(folder, model):
         verify(folder / "saved_model/1", other, TILE, WINDOW)
 
 
-def test_verification_notices_windows_that_overlap_too_little(model, tmp_path, monkeypatch):
+def test_verification_notices_windows_that_overlap_too_little(model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(graph_module, "receptive_field", lambda model: 4)  # in truth 22
     with pytest.raises(RuntimeError, match="upscale_bytes of the SavedModel differs"):
         publish(model, tmp_path / "export", TILE, WINDOW)
     assert contents(tmp_path) == {}
 
 
-def test_a_network_that_fails_verification_leaves_the_earlier_export(folder, tmp_path):
+def test_a_network_that_fails_verification_leaves_the_earlier_export(folder, tmp_path) -> None:
     shutil.copytree(folder, tmp_path / "export")
     before = contents(tmp_path)
     broken = AWSRN("awsrn_sd", SCALE)

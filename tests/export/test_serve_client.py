@@ -74,7 +74,7 @@ def run(*arguments):
 @pytest.mark.slow
 def test_a_turned_photo_comes_back_upright_with_its_exif_and_profile(
     server, exported, tmp_path, capsys
-):
+) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "A camera"
     profile = b"\0" * 16 + b"RGB " + b"\0" * 200
@@ -97,7 +97,7 @@ def test_a_turned_photo_comes_back_upright_with_its_exif_and_profile(
 @pytest.mark.slow
 def test_alpha_and_16_bits_go_as_8_bit_pictures_and_what_is_lost_is_said(
     server, exported, tmp_path, capsys
-):
+) -> None:
     model, _ = exported
     alpha = np.full((28, 36), 255, np.uint8)
     alpha[5:20, 7:30] = 90
@@ -120,7 +120,7 @@ def test_alpha_and_16_bits_go_as_8_bit_pictures_and_what_is_lost_is_said(
 
 
 @pytest.mark.slow
-def test_the_rest_body_is_what_the_documentation_asks_for(rest, served, tmp_path):
+def test_the_rest_body_is_what_the_documentation_asks_for(rest, served, tmp_path) -> None:
     path = tmp_path / "photo.bmp"
     Image.fromarray(PHOTO).save(path)
     served.bodies.clear()
@@ -136,7 +136,7 @@ def test_the_rest_body_is_what_the_documentation_asks_for(rest, served, tmp_path
 
 
 @pytest.mark.slow
-def test_a_refused_picture_is_reported_and_the_rest_go_on(server, tmp_path, capfd):
+def test_a_refused_picture_is_reported_and_the_rest_go_on(server, tmp_path, capfd) -> None:
     Image.new("1", (4001, 4000)).save(tmp_path / "a_large.png")
     (tmp_path / "b_damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     Image.fromarray(PHOTO).save(tmp_path / "c_good.png")
@@ -155,7 +155,7 @@ def test_a_refused_picture_is_reported_and_the_rest_go_on(server, tmp_path, capf
 
 
 @pytest.mark.slow
-def test_messages_above_grpcs_4_mib_go_both_ways(served, grpc):
+def test_messages_above_grpcs_4_mib_go_both_ways(served, grpc) -> None:
     noise = random.integers(0, 256, (1300, 1200, 3), dtype=np.uint8)
     content = io.BytesIO()
     Image.fromarray(noise).save(content, "PNG", compress_level=0)
@@ -174,7 +174,7 @@ def test_messages_above_grpcs_4_mib_go_both_ways(served, grpc):
 
 
 @pytest.mark.slow
-def test_a_server_without_the_model_ends_the_run(server, tmp_path, capfd):
+def test_a_server_without_the_model_ends_the_run(server, tmp_path, capfd) -> None:
     for name in ("a.png", "b.png"):
         Image.fromarray(PHOTO).save(tmp_path / name)
     assert run(tmp_path, "-o", tmp_path / "out", "--server", server, "--model", "other") == 2
@@ -248,7 +248,7 @@ def enlarged(pixels, scale=2):
 
 def test_tls_with_a_certificate_that_the_client_is_told_to_trust(
     start, certificate, refused, photo, tmp_path
-):
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
     with start(Answering(lambda files: [enlarged(file) for file in files]), certificate) as url:
@@ -264,7 +264,7 @@ def test_tls_with_a_certificate_that_the_client_is_told_to_trust(
         np.testing.assert_array_equal(read(result), enlarged(PHOTO))
 
 
-def test_the_wrong_port_and_plain_servers_asked_with_tls_are_said(refused, certificate):
+def test_the_wrong_port_and_plain_servers_asked_with_tls_are_said(refused, certificate) -> None:
     model = Answering(lambda files: files)
     with rest_server(model) as rest, grpc_server(model) as grpc:
         rest_port, grpc_port = rest.rpartition(":")[2], grpc.rpartition(":")[2]
@@ -291,7 +291,7 @@ def test_the_wrong_port_and_plain_servers_asked_with_tls_are_said(refused, certi
     ],
     ids=["cut", "no list", "deep", "refusal cut", "busy", "redirect", "ssh", "nothing"],
 )
-def test_broken_answers_by_rest_are_one_line(answer, reason, refused, photo, tmp_path):
+def test_broken_answers_by_rest_are_one_line(answer, reason, refused, photo, tmp_path) -> None:
     with socket.create_server(("localhost", 0)) as server:
 
         def serve():
@@ -324,12 +324,14 @@ def test_broken_answers_by_rest_are_one_line(answer, reason, refused, photo, tmp
     ],
     ids=["small", "same", "row missing", "grey", "none", "twice"],
 )
-def test_results_that_are_not_the_picture_upscaled_are_refused(start, answer, reason, refused):
+def test_results_that_are_not_the_picture_upscaled_are_refused(
+    start, answer, reason, refused
+) -> None:
     with start(Answering(answer)) as url:
         assert reason in refused("--server", url)
 
 
-def test_transparency_of_another_scale_is_refused(start, refused, tmp_path):
+def test_transparency_of_another_scale_is_refused(start, refused, tmp_path) -> None:
     path = tmp_path / "alpha.png"
     Image.fromarray(np.dstack([PHOTO, PHOTO[..., 0]])).save(path)
     with start(Answering(lambda files: [enlarged(files[0]), enlarged(files[1], 3)])) as url:
@@ -337,7 +339,7 @@ def test_transparency_of_another_scale_is_refused(start, refused, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "grpc", "grpcs"])
-def test_a_password_is_refused_and_not_repeated(scheme, photo, tmp_path, capfd):
+def test_a_password_is_refused_and_not_repeated(scheme, photo, tmp_path, capfd) -> None:
     for server in (
         f"{scheme}://me:s3cret@localhost:1",
         f"{scheme}://s3cret@localhost:1",
@@ -350,7 +352,7 @@ def test_a_password_is_refused_and_not_repeated(scheme, photo, tmp_path, capfd):
         assert "s3cret" not in printed.out + printed.err
 
 
-def test_mistakes_are_one_line(tmp_path, capfd):
+def test_mistakes_are_one_line(tmp_path, capfd) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(PHOTO).save(path)
     with socket.socket() as free:  # bound, but nobody listens
@@ -385,7 +387,7 @@ def test_mistakes_are_one_line(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("answer", [b"not JSON", b'{"outputs": []}', b'{"predictions": [1.5]}'])
-def test_an_answer_of_another_kind_is_said_so(answer, tmp_path, capsys):
+def test_an_answer_of_another_kind_is_said_so(answer, tmp_path, capsys) -> None:
     class Other(ServedModel):
         def __init__(self):
             self.name = NAME

@@ -12,21 +12,21 @@ from awsrn_keras.network.fusion import fuse
 
 
 @pytest.mark.slow
-def test_sixteen_threads_get_what_each_would_alone_and_memory_stays_flat(exported):
+def test_sixteen_threads_get_what_each_would_alone_and_memory_stays_flat(exported) -> None:
     figures = load(exported[1], 8, requests())
     assert figures["requests"] == 16 * 8
     assert 0 < figures["refused"] < figures["requests"]
 
 
 @pytest.mark.slow
-def test_convolutions_at_the_same_time_do_not_disturb_each_other(exported):
+def test_convolutions_at_the_same_time_do_not_disturb_each_other(exported) -> None:
     """Decoding leaves little time for them above."""
     asked = [request for request in requests() if request[0] == "serving_default"]
     assert load(exported[1], 30, asked)["requests"] == 16 * 30
 
 
 @pytest.mark.slow
-def test_no_sum_is_merged_with_the_convolution_before_it(exported, tmp_path):
+def test_no_sum_is_merged_with_the_convolution_before_it(exported, tmp_path) -> None:
     """TensorFlow merges them into an operation that is not safe in several threads."""
     model, folder = exported
     fuse(model).export(tmp_path / "plain", verbose=False)

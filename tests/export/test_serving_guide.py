@@ -66,7 +66,9 @@ def assert_upscaled(path, source, model):
     assert np.abs(result - expected).mean() < 1  # decoders of JPEG differ a little
 
 
-def test_the_container_finds_the_model_in_what_it_mounts_and_opens_no_port(exported, folder):
+def test_the_container_finds_the_model_in_what_it_mounts_and_opens_no_port(
+    exported, folder
+) -> None:
     place = folder / "exports/awsrn_sd_x3"
     place.parent.mkdir()
     place.symlink_to(exported[1])
@@ -94,7 +96,7 @@ def test_the_container_finds_the_model_in_what_it_mounts_and_opens_no_port(expor
     assert ports == ["127.0.0.1:8500:8500", "127.0.0.1:8501:8501"]
 
 
-def test_the_clients_commands_and_that_of_curl_upscale(served, exported, folder):
+def test_the_clients_commands_and_that_of_curl_upscale(served, exported, folder) -> None:
     with rest_server(served) as rest, grpc_server(served) as grpc:
         (words,) = client_commands(set())
         assert main([*words, "--server", rest]) == 0
@@ -108,7 +110,7 @@ def test_the_clients_commands_and_that_of_curl_upscale(served, exported, folder)
         assert_upscaled("photo_x2.png", "photo.jpg", exported[0])
 
 
-def test_grpc_with_the_ssl_config_that_the_guide_writes(served, exported, folder):
+def test_grpc_with_the_ssl_config_that_the_guide_writes(served, exported, folder) -> None:
     make_certificate(folder)  # certificate.pem and key.pem
     subprocess.run(["bash", "-ec", block("ssl.config")], check=True, timeout=60)
     config = text_format.Parse(Path("tls/ssl.config").read_text(), ssl_config()())

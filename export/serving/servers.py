@@ -32,7 +32,7 @@ class RestServer:
     def __init__(self, url: str, model: str, timeout: float, ca: Path | None = None):
         self._url = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}:predict"
         self._timeout = timeout
-        self._tls = _tls(ca) if url.startswith("https:") else None
+        self._tls = _tls(ca) if url.lower().startswith("https:") else None
 
     def upscale(self, files: list[bytes]) -> list[bytes]:
         """PNG files for JPEG or PNG files.

@@ -259,7 +259,8 @@ def test_tls_with_a_certificate_that_the_client_is_told_to_trust(
         wrong = make_certificate(other).certificate
         assert "certificate" in refused("--server", url, "--ca", wrong).lower()
         result = tmp_path / "result.png"
-        arguments = ("--server", url, "--ca", certificate.certificate)
+        scheme, colon, rest = url.partition(":")  # capitals are as good
+        arguments = ("--server", scheme.upper() + colon + rest, "--ca", certificate.certificate)
         assert run(photo, "-o", result, "--model", NAME, *arguments) == 0
         np.testing.assert_array_equal(read(result), enlarged(PHOTO))
 

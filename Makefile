@@ -1,62 +1,68 @@
-# make test   everything, in an environment of its own (.venv); as root it installs SYSTEM first
-# make lint   ruff alone
-# make faults   training killed 25 times and interrupted 5 times, then compared to the bit
-# make fuzz     10,000 damaged pictures for all that reads pictures, 3,000 tensors for the server
-# make load     the SavedModel asked by 16 threads at once, 2,400 times
-# make docs   the documentation as a website, in site/
-# make lock   requirements.lock anew from requirements.txt
+# Everything happens in an environment of its own, .venv, with the versions of requirements.lock.
+# `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Debian's names: the Vulkan loader, a browser that brings SwiftShader, a GPU in software, and
 # npm, unless one from elsewhere is there, with which Debian's would conflict.
-SYSTEM = libvulkan1 chromium $(if $(shell command -v npm),,npm)
+DEBIAN = libvulkan1 chromium $(if $(shell command -v npm),,npm)
 
-.PHONY: test system lint faults fuzz load docs lock clean
+.PHONY: help train test lint system faults fuzz load docs graph lock clean
 
-test: system $(VENV)/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+help:  # this list
+	@sed -n 's/^\([a-z]*\):.*  # /make \1\t/p' Makefile | expand -t 16
+
+train: $(VENV)/installed  # train x2 on the built-in photographs for about five minutes
+	$(BIN)/python training/fit.py --scale 2
+
+test: $(if $(CI),system) lint  # every check and test; without `make system` some are skipped
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" --durations=15
 	KERAS_BACKEND=jax $(BIN)/pytest tests/network/test_layers.py tests/network/test_model.py
 
-system:
-	@if command -v chromium >/dev/null && command -v npm >/dev/null && \
-		/sbin/ldconfig -p | grep -q libvulkan.so.1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -qq --no-install-recommends $(SYSTEM); \
-	else \
-		echo "The tests on a GPU and in a browser need: sudo apt-get install $(SYSTEM)"; \
-	fi
-
-lint: $(VENV)/installed
+lint: $(VENV)/installed-tests  # style and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
-faults: $(VENV)/installed
+system:  # Debian packages for the tests in a browser and on a GPU (in software)
+	@if command -v chromium && command -v npm && \
+		/sbin/ldconfig -p | grep libvulkan.so.1; then :; \
+	else \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --no-install-recommends $(DEBIAN); \
+	fi
+
+faults: $(VENV)/installed  # training killed 25 times and interrupted 5 times, compared to the bit
 	$(BIN)/python tests/faults/kill_training.py
 
-fuzz: $(VENV)/installed
+fuzz: $(VENV)/installed  # 10,000 damaged pictures for everything that reads pictures
 	$(BIN)/python tests/fuzz_pictures.py
 	$(BIN)/python tests/fuzz_signatures.py
 
-load: $(VENV)/installed
+load: $(VENV)/installed  # the SavedModel under requests of 16 threads for a minute
 	$(BIN)/python tests/serve_load.py
 
-$(VENV)/installed: requirements.txt tests/requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -r requirements.txt -r tests/requirements.txt
-	touch $@
-
-docs: $(VENV)/installed
+docs: $(VENV)/installed  # the documentation as a website, in site/
 	$(BIN)/mkdocs build --strict
 
-lock: $(VENV)/installed
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-package awsrn-keras \
-	  --no-annotate --custom-compile-command "make lock" requirements.txt -o requirements.lock
+graph: $(VENV)/installed-tests  # docs/imports.svg anew; needs Debian's graphviz
+	$(BIN)/import-linter drawgraph awsrn_keras | dot -Tsvg -o docs/imports.svg
 
-clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build site
+lock: $(VENV)/installed-tests  # requirements.lock anew, with the newest versions
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-emit-package awsrn-keras --no-annotate --custom-compile-command "make lock" \
+		requirements.txt tests/requirements.txt -o requirements.lock
+
+clean:  # remove the environment and everything that was built
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build site
+
+$(VENV)/installed: requirements.txt requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -r requirements.txt -c requirements.lock
+	touch $@
+
+$(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
+	$(BIN)/pip install --quiet -r tests/requirements.txt -c requirements.lock
+	touch $@

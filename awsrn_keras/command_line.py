@@ -52,8 +52,7 @@ def start_backend() -> str:
             import keras
         except ModuleNotFoundError as error:
             raise InputError(
-                f"Keras cannot start, {error.name} is not installed: "
-                "pip install 'awsrn-keras[tensorflow]'."
+                f"Keras cannot start, {error.name} is not installed: pip install {error.name}."
             ) from None
         backend = keras.backend.backend()
         version = importlib.import_module(backend).__version__

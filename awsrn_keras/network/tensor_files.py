@@ -37,9 +37,7 @@ def _read_torch(path: Path) -> dict:
     try:
         import torch
     except ImportError:
-        raise InputError(
-            f'{path}: reading a .pt file needs PyTorch: pip install "awsrn-keras[torch]".'
-        ) from None
+        raise InputError(f"{path}: reading a .pt file needs PyTorch: pip install torch.") from None
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
         return {name: tensor.detach().float().numpy() for name, tensor in content.items()}

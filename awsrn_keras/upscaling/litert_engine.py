@@ -116,6 +116,6 @@ def _import_litert():
         import ai_edge_litert.interpreter
     except ImportError as error:
         raise InputError(
-            f"LiteRT cannot be imported ({error}): pip install 'awsrn-keras[litert]'."
+            f"LiteRT cannot be imported ({error}): pip install ai-edge-litert."
         ) from None
     return ai_edge_litert

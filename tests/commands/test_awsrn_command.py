@@ -182,8 +182,7 @@ def test_a_missing_backend_is_a_mistake_too(picture, tmp_path):
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert result.returncode == 2
     assert result.stderr == (
-        "error: Keras cannot start, keras is not installed: "
-        "pip install 'awsrn-keras[tensorflow]'.\n"
+        "error: Keras cannot start, keras is not installed: pip install keras.\n"
     )
 
 

@@ -7,10 +7,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from optional import optional
 
 from .page_driver import download, expected, upscale
 
+expect = optional("playwright.sync_api").expect
 pytestmark = pytest.mark.slow
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from optional import optional
 from PIL import Image
-from playwright.sync_api import expect
 
 from awsrn_keras.pictures.alpha import fill_transparent
 
 from .page_driver import download, expected, upscale
 
+expect = optional("playwright.sync_api").expect
 pytestmark = pytest.mark.slow
 
 

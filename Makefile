@@ -48,7 +48,7 @@ docs: $(VENV)/installed  # the documentation as a website, in site/
 	$(BIN)/mkdocs build --strict
 
 graph: $(VENV)/installed-tests  # docs/imports.svg anew; needs Debian's graphviz
-	$(BIN)/import-linter drawgraph awsrn_keras | dot -Tsvg -o docs/imports.svg
+	$(BIN)/import-linter drawgraph awsrn_keras | tred | dot -Tsvg -o docs/imports.svg
 
 lock: $(VENV)/installed-tests  # requirements.lock anew, with the newest versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

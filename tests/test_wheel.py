@@ -1,9 +1,9 @@
 """The wheel alone, in a fresh environment without the checkout, Keras or TensorFlow."""
 
 import os
+import shutil
 import subprocess
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from awsrn_keras.upscaling.litert_engine import LiteRTEngine
 from awsrn_keras.upscaling.upscale import upscale_with
 
 CHECKOUT = Path(__file__).parents[1]
+UV = Path(sys.executable).with_name("uv")
 
 
 def run(*command, **options):
@@ -30,8 +31,8 @@ def run(*command, **options):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "pip", "wheel", CHECKOUT, "--no-deps", "-w", folder)
-    (path,) = folder.iterdir()
+    run(UV, "build", "--wheel", "--quiet", CHECKOUT, "-o", folder)
+    (path,) = folder.glob("*.whl")
     return path
 
 
@@ -61,20 +62,22 @@ def test_no_artefact_names_a_folder_of_the_machine_that_made_it(wheel, exported,
 
 @pytest.mark.slow
 def test_the_installed_wheel_upscales_a_picture_without_keras(wheel, tmp_path):
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = (python, "-m", "pip", "install", "--quiet")
-    run(*pip, wheel, "--no-deps")
-    run(*pip, "numpy", "pillow", "ai-edge-litert")
+    env = tmp_path / "env"
+    run(UV, "venv", "--python", sys.executable, env)
+    run(UV, "pip", "install", "--python", env, wheel, "--no-deps")
+    locked = ("--constraints", CHECKOUT / "requirements.lock")
+    run(UV, "pip", "install", "--python", env, *locked, "numpy", "pillow", "ai-edge-litert")
     image = np.ascontiguousarray(data.astronaut()[100:140, 180:236])
     Image.fromarray(image).save(tmp_path / "a.png")
-    command = [python.with_name("awsrn"), "upscale", "a.png", "-o", "b.png", "--engine", "litert"]
+    awsrn = shutil.which("awsrn", path=env / ("Scripts" if os.name == "nt" else "bin"))
+    command = [awsrn, "upscale", "a.png", "-o", "b.png", "--engine", "litert"]
 
     printed = run(*command, cwd=tmp_path)
 
     assert "56x40 -> 112x80" in printed
     expected, _ = upscale_with(LiteRTEngine("awsrn_sd_x2"), image)
     np.testing.assert_array_equal(read_rgb(tmp_path / "b.png"), expected)
-    installed = run(python, "-m", "pip", "list")
+    installed = run(UV, "pip", "list", "--python", env)
+    assert "\nai-edge-litert " in installed
     assert "tensorflow" not in installed
     assert "\nkeras " not in installed

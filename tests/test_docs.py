@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:distutils Version classes")
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+INSTRUCTIONS = [*PAGES, ROOT / "CONTRIBUTING.md"]
 # Ours that need what no test machine has, or take hours, and have tests of their own.
 PARSED_ONLY = {
     "training/train_release.py": "runs on JAX; tests/training/test_train_release.py",
@@ -51,16 +53,21 @@ SHORT = {
 LONG = {"--minutes", "--recipe", "--height", "--width"}  # options that SHORT replaces
 
 
-def commands(page):
-    """The command lines of a page's code blocks, those over several lines joined."""
+def code(page):
+    """The lines of a page's code blocks for a shell, those over several lines joined."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     for language, block in blocks:
         if language in ("", "sh", "bash"):
-            for line in block.replace("\\\n", " ").splitlines():
-                if line.startswith("python "):
-                    yield shlex.split(line, comments=True)[1:]
-                elif line.startswith("awsrn "):
-                    yield ["-m", "awsrn_keras", *shlex.split(line, comments=True)[1:]]
+            yield from block.replace("\\\n", " ").splitlines()
+
+
+def commands(page):
+    """The words of a page's commands of ours."""
+    for line in code(page):
+        if line.startswith("python "):
+            yield shlex.split(line, comments=True)[1:]
+        elif line.startswith("awsrn "):
+            yield ["-m", "awsrn_keras", *shlex.split(line, comments=True)[1:]]
 
 
 def program(words):
@@ -86,6 +93,33 @@ def test_every_command_is_one_that_its_program_takes(page, words):
     module, _, arguments = program(words)
     if "..." not in arguments:
         module.parser().parse_args(arguments)
+
+
+def test_make_knows_its_targets_and_pip_what_to_install():
+    makefile = (ROOT / "Makefile").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [line.partition(" # ")[0] for page in INSTRUCTIONS for line in code(page)]
+    targets = {word for line in lines if line.startswith("make ") for word in line.split()[1:]}
+    packages = {
+        word
+        for line in lines
+        if line.startswith("pip install ")
+        for word in shlex.split(line.partition("&&")[0])[2:]
+    }
+    assert targets > {"train", "test", "lint"}
+    for target in targets:
+        assert re.search(f"^{target}:.*  # ", makefile, re.MULTILINE), target
+    assert packages > {"-r", "requirements.txt", ".[litert]"}
+    for package in packages:
+        assert not package.startswith(project["name"]), "it is on no index"
+        if extras := re.fullmatch(r"\.\[(.*)\]", package):
+            assert set(extras[1].split(",")) <= set(project["optional-dependencies"]), package
+
+
+@pytest.fixture(scope="module")
+def trained() -> set[tuple[str, ...]]:
+    """The trainings that have run. Pages share some, and nothing on a page needs their results."""
+    return set()
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +152,18 @@ def place(prepared, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page, place, capsys):
+def test_the_commands_of_a_page_run(page, place, trained, capsys):
     for words in commands(page):
         module, name, arguments = program(words)
         if name in PARSED_ONLY or "..." in arguments:
             continue
+        arguments = shortened(name, arguments)
+        if name == "training/fit.py":
+            if tuple(arguments) in trained:
+                continue
+            trained.add(tuple(arguments))
         run = getattr(module, "run" if name == "awsrn" else "main")
-        status = run(shortened(name, arguments))
-        assert not status, words
+        assert not run(arguments), words
     printed = capsys.readouterr()
     assert "error" not in printed.err
 

@@ -56,7 +56,7 @@ def test_ci_runs_the_locked_versions_and_nothing_else():
     assert len(installed) > 100
 
 
-def test_requirements_take_every_extra_that_is_not_for_users_alone():
+def test_every_extra_is_in_one_of_the_files_of_requirements():
     (line,) = re.findall(r"^-e \.\[(.*)\]$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     tests_only = {requirement.name for requirement in requirements("tests/requirements.txt")}
     left_out = set(PROJECT["optional-dependencies"]) - set(line.split(","))

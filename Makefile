@@ -11,7 +11,7 @@ DEBIAN = libvulkan1 chromium $(if $(shell command -v npm),,npm)
 .PHONY: help train test lint system faults fuzz load docs graph lock clean
 
 help:  # this list
-	@sed -n 's/^\([a-z]*\):.*  # /make \1\t/p' Makefile | expand -t 16
+	@awk -F ':.*  # ' '/^[a-z]/ && NF == 2 {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 train: $(VENV)/installed  # train x2 on the built-in photographs for about five minutes
 	$(BIN)/python training/fit.py --scale 2
@@ -26,9 +26,8 @@ lint: $(VENV)/installed-tests  # style and the order of imports
 	$(BIN)/lint-imports
 
 system:  # Debian packages for the tests in a browser and on a GPU (in software)
-	@if command -v chromium && command -v npm && \
-		/sbin/ldconfig -p | grep libvulkan.so.1; then :; \
-	else \
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null || \
+		! /sbin/ldconfig -p | grep -q libvulkan.so.1; then \
 		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -qq --no-install-recommends $(DEBIAN); \

@@ -23,7 +23,7 @@ test: $(if $(CI),system) lint  # every check and test; without `make system` som
 lint: $(VENV)/installed-tests  # style and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 system:  # Debian packages for the tests in a browser and on a GPU (in software)
 	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null || \

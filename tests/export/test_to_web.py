@@ -1,10 +1,12 @@
 """The command that builds the browser page: what it refuses, and where LiteRT.js comes from."""
 
 import re
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
+from optional import missing
 
 from awsrn_keras.errors import InputError
 from export import to_web
@@ -78,6 +80,8 @@ def test_without_npm_the_cure_is_named(tmp_path, monkeypatch):
 
 
 def test_without_a_network_the_package_is_named(tmp_path, monkeypatch):
+    if shutil.which("npm") is None:
+        missing("no npm: make system")
     monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_fetch_retries", "0")

@@ -36,11 +36,11 @@ system:  # Debian packages for the tests in a browser and on a GPU (in software)
 faults: $(VENV)/installed  # training killed 25 times and interrupted 5 times, compared to the bit
 	$(BIN)/python tests/faults/kill_training.py
 
-fuzz: $(VENV)/installed  # 10,000 damaged pictures for everything that reads pictures
+fuzz: $(VENV)/installed  # 10,000 damaged pictures, 3,000 tensors for the server
 	$(BIN)/python tests/fuzz_pictures.py
 	$(BIN)/python tests/fuzz_signatures.py
 
-load: $(VENV)/installed  # the SavedModel under requests of 16 threads for a minute
+load: $(VENV)/installed  # the SavedModel asked by 16 threads at once, 2,400 times
 	$(BIN)/python tests/serve_load.py
 
 docs: $(VENV)/installed  # the documentation as a website, in site/

@@ -161,8 +161,8 @@ def test_fuse_refuses_a_fused_model_and_a_scale_that_is_not_positive():
 def test_fused_graph_gives_the_official_network_s_outputs(shared, name):
     from awsrn_keras import from_pytorch
 
-    example = np.load(shared / f"reference/{name}_io.npz")
     pytest.importorskip("torch")
+    with np.load(shared / f"reference/{name}_io.npz") as example:
+        lr, sr = example["lr"], example["sr"]
     fused = fuse(from_pytorch(shared / f"reference/{name}.pt"))
-    image = example["lr"][None].astype("float32")
-    np.testing.assert_allclose(fused(image)[0], example["sr"], atol=5e-3)
+    np.testing.assert_allclose(fused(lr[None].astype("float32"))[0], sr, atol=5e-3)

@@ -7,17 +7,28 @@
 The first uses LiteRT's own benchmark command, the second also pushes the files and LiteRT's
 benchmark_model to every phone that adb finds and runs them there on the processor, the GPU
 and the NPU. Both print one table over all devices and write it, with a plot, as benchmark.md
-and benchmark.png. The third writes a folder with models and a shell script instead of timing
-anything; --add takes what the script brought back. docs/phones.md has the rest.
+and benchmark.png, after each file anew. The third writes a folder with models and a shell
+script instead of timing anything; --add takes what the script brought back. docs/phones.md has
+the rest.
 """
+
+from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from awsrn_keras.command_line import cpu_cores, run_command
 from awsrn_keras.errors import InputError
-from export.measure.timings import ACCELERATORS
+from awsrn_keras.progress import ProgressBar
+from export.measure.timings import ACCELERATORS, Place, Timing, read_timings, write_timings
+
+if TYPE_CHECKING:
+    from export.measure.phones import Phone
+    from export.measure.this_machine import ThisMachine
+    from export.tflite.exported import ExportedFile
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,19 +84,82 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     check(options)
-    from export.tflite.exported import exported_files
-
-    files = [file for folder in options.folders for file in exported_files(folder)]
-    for file in files:
-        if file.size is None:
-            print(f"{file.path}: left out, as its size is free", file=sys.stderr)
-    files = [file for file in files if file.size is not None]
+    files = files_to_time(options.folders)
+    libraries = sorted(options.libraries.glob("*.so")) if options.libraries else []
+    accelerators = options.accelerators or ACCELERATORS
+    places = all_places(accelerators, options.threads)
     if options.bundle is not None:
-        return bundle(files, options)
-    return time(files, options)
+        from export.measure.bundle import write_bundle
+
+        binary = options.benchmark_model
+        write_bundle(files, places, options.runs, options.bundle, binary, libraries)
+        print(f"{options.bundle}: {len(files)} models and run.sh, which says what it needs")
+        return 0
+
+    from export.measure.phones import PhoneError, connected_phones
+    from export.measure.this_machine import ThisMachine
+
+    folder = options.output or next(iter(options.folders), Path())
+    table = Table(earlier_timings(options.add), folder, options.json)
+    phones = connected_phones(options.serial) if options.android else []
+    if files and not options.not_here:
+        machine = ThisMachine("gpu" in accelerators, "gpu" in (options.accelerators or ()))
+        threads = [n for n in options.threads if n <= cpu_cores()] or [cpu_cores()]
+        table.time(machine, files, all_places(accelerators, threads), options.runs)
+    lost = False
+    for phone in phones:
+        try:
+            with phone.holding(options.benchmark_model, libraries):
+                table.time(phone, files, places, options.runs)
+        except PhoneError as error:
+            print(f"error: {phone.name}: {error}", file=sys.stderr)
+            lost = True
+    print(table.write())
+    return 1 if lost else 0
 
 
-def check(options) -> None:
+@dataclass(frozen=True)
+class Table:
+    """Timings so far, and where they are written after each file.
+
+    Attributes:
+        timings: All timings.
+        folder: For benchmark.md and benchmark.png.
+        json: A file, or None.
+    """
+
+    timings: list[Timing]
+    folder: Path
+    json: Path | None
+
+    def write(self) -> str:
+        """Write the files; the Markdown is returned."""
+        from export.measure.benchmark_files import write_report
+
+        if self.json:
+            write_timings(self.timings, self.json)
+        return write_report(self.timings, self.folder)
+
+    def time(
+        self,
+        device: ThisMachine | Phone,
+        files: list[ExportedFile],
+        places: list[Place],
+        runs: int,
+    ) -> None:
+        """Add what a device takes; what was measured before an error or Ctrl-C is written, too."""
+        with ProgressBar() as bar:
+            for file in files:
+                bar.start(f"{device.name}: {file.name}")
+                try:
+                    for timing in device.time(file, places, runs):
+                        self.timings.append(timing)
+                finally:
+                    if self.timings:
+                        self.write()
+
+
+def check(options: argparse.Namespace) -> None:
     """Raise an `InputError` for options that cannot be meant."""
     if options.runs < 1:
         raise InputError(f"--runs {options.runs}: give at least 1.")
@@ -103,82 +177,32 @@ def check(options) -> None:
             raise InputError(f"--{name.replace('_', '-')} {file}: no such file or folder.")
 
 
-def places(options, most_threads: int | None = None) -> list[tuple[str, int | None]]:
-    """Pairs of accelerator and threads."""
-    found = []
-    for accelerator in options.accelerators or ACCELERATORS:
-        if accelerator == "cpu":
-            threads = [n for n in options.threads if most_threads is None or n <= most_threads]
-            found += [("cpu", n) for n in threads or [most_threads]]
-        else:
-            found.append((accelerator, None))
-    return found
+def files_to_time(folders: list[Path]) -> list[ExportedFile]:
+    """The files of all folders, without those of free size."""
+    from export.tflite.exported import exported_files
+
+    files = [file for folder in folders for file in exported_files(folder)]
+    for file in files:
+        if file.size is None:
+            print(f"{file.path}: left out, as its size is free", file=sys.stderr)
+    return [file for file in files if file.size is not None]
 
 
-def libraries(options) -> list[Path]:
-    return sorted(options.libraries.glob("*.so")) if options.libraries else []
+def all_places(accelerators: list[str], threads: list[int]) -> list[Place]:
+    """The processor once for each number of threads, the other accelerators once."""
+    counts = {"cpu": threads}
+    return [Place(name, count) for name in accelerators for count in counts.get(name, [None])]
 
 
-def bundle(files: list, options) -> int:
-    from export.measure.bundle import write_bundle
-
-    programs = options.benchmark_model, libraries(options)
-    write_bundle(files, places(options), options.runs, options.bundle, *programs)
-    print(f"{options.bundle}: {len(files)} models and run.sh, which says what it needs")
-    return 0
-
-
-def time(files: list, options) -> int:
-    """Time everything that was asked for; 1 if a phone was lost on the way."""
-    from export.measure.phones import connected_phones
-    from export.measure.timings import write_timings
-    from export.measure.timings_report import write_report
-
-    timings = added(options.add)
-    phones = connected_phones(options.serial) if options.android else []
-    if files and not options.not_here:
-        timings += on_this_machine(files, options)
-    lost = [reason for phone in phones if (reason := on_phone(phone, files, options, timings))]
-    folder = options.output or next(iter(options.folders), Path())
-    print(write_report(timings, folder))
-    if options.json:
-        write_timings(timings, options.json)
-    return 1 if lost else 0
-
-
-def added(results: list[Path]) -> list:
-    """Timings of earlier runs."""
+def earlier_timings(results: list[Path]) -> list[Timing]:
+    """Timings of earlier runs, from files of --json and from bundles."""
     from export.measure.bundle import read_bundle
-    from export.measure.timings import read_timings
 
     return [
         timing
         for path in results
         for timing in (read_bundle(path) if path.is_dir() else read_timings(path))
     ]
-
-
-def on_this_machine(files: list, options) -> list:
-    from export.measure.machine import time_here
-
-    wanted = places(options, cpu_cores())
-    return time_here(files, wanted, options.runs, software="gpu" in (options.accelerators or ()))
-
-
-def on_phone(phone, files: list, options, timings: list) -> str | None:
-    """Append to `timings` what a phone takes; the reason if it was lost before the end."""
-    from awsrn_keras.progress import ProgressBar
-    from export.measure.phones import PhoneError
-
-    try:
-        with ProgressBar() as bar, phone.holding(options.benchmark_model, libraries(options)):
-            for file in files:
-                bar.start(f"{phone.name}: {file.name}")
-                timings.extend(phone.time(file, places(options), options.runs))
-    except PhoneError as error:
-        print(f"error: {phone.name}: {error}", file=sys.stderr)
-        return str(error)
-    return None
 
 
 if __name__ == "__main__":

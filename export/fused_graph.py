@@ -5,6 +5,7 @@ two Keras versions: this one reads Keras 3, `export.qat.network` builds with tf_
 what passes between them is a list of `Node`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -44,18 +45,19 @@ class Node:
     range: tuple[float, float] = (0.0, 0.0)
 
 
-def describe(fused: keras.Model, pictures=()) -> list[Node]:
+def describe(fused: keras.Model, pictures: Sequence[np.ndarray] = ()) -> list[Node]:
     """The operations of a model made by `fuse`, in order of execution.
 
     Args:
         fused: The model.
         pictures: Float32 `(1, height, width, 3)` each, from which the ranges are taken.
     """
-    nodes = [_node(operation) for operation in fused.operations]
+    makers = {id(operation.output): operation.name for operation in fused.operations}
+    nodes = [_node(operation, fused, makers) for operation in fused.operations]
     return _with_shared_ranges(_with_ranges(nodes, fused, pictures))
 
 
-def _node(operation) -> Node:
+def _node(operation: keras.Operation, fused: keras.Model, makers: dict[int, str]) -> Node:
     kind = _KINDS[type(operation).__name__]
     if kind == "input":
         return Node(operation.name, kind, ())
@@ -63,18 +65,19 @@ def _node(operation) -> Node:
     if kind == "conv":
         weights = tuple(map(ops.convert_to_numpy, (operation.kernel, operation.bias)))
     elif kind == "subtract":
-        weights = (np.asarray(operation._inbound_nodes[0].arguments.args[1]),)
+        nothing = np.zeros((1, 1, 1, 3), "float32")  # of which the constant is left, negative
+        left = keras.Model(fused.input, operation.output)(nothing)
+        weights = (-ops.convert_to_numpy(left)[0, 0, 0],)
     elif kind == "depth_to_space":
         block = operation.block_size
     sources = operation.input if isinstance(operation.input, list) else [operation.input]
-    return Node(operation.name, kind, tuple(map(_maker, sources)), weights, block)
+    names = tuple(makers[id(source)] for source in sources)
+    return Node(operation.name, kind, names, weights, block)
 
 
-def _maker(tensor) -> str:
-    return tensor._keras_history.operation.name
-
-
-def _with_ranges(nodes, fused, pictures):
+def _with_ranges(
+    nodes: list[Node], fused: keras.Model, pictures: Sequence[np.ndarray]
+) -> list[Node]:
     every_output = keras.Model(fused.input, [operation.output for operation in fused.operations])
     lowest, highest = np.zeros(len(nodes)), np.zeros(len(nodes))
     for picture in pictures:
@@ -85,7 +88,7 @@ def _with_ranges(nodes, fused, pictures):
     return [replace(node, range=limits) for node, limits in zip(nodes, ranges, strict=True)]
 
 
-def _with_shared_ranges(nodes):
+def _with_shared_ranges(nodes: list[Node]) -> list[Node]:
     ranges = {node.name: node.range for node in nodes}
     groups = [{node.name, *node.inputs} for node in nodes if node.kind == "concatenate"]
     for _ in groups:  # a node in two groups makes them one: pass the ranges on until they agree

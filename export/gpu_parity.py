@@ -13,17 +13,27 @@ Without a GPU it takes SwiftShader, a driver in software (Debian: libvulkan1, ch
 Exit status: 0 all pass, 1 a file fails, 2 a mistake in what was given, 3 no driver.
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from awsrn_keras.progress import ProgressBar
-from export import PRECISIONS
+from awsrn_keras.tables import aligned_table
+from export.precisions import CONVERTED
+
+if TYPE_CHECKING:
+    from awsrn_keras.network.model import AWSRN
+    from export.measure.gpu import Gpu
+    from export.measure.parity import Difference, Parity
+    from export.tflite.exported import ExportedFile
 
 _PRESET, _SIDE = "awsrn_sd_x2", 32
 _FREE_SIZE = (64, 96)  # of the picture for a file that takes every size
@@ -53,38 +63,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    if options.folder is not None:
-        return check(options.folder, options)
-    if options.model is not None:
+    if options.folder is None and options.model is not None:
         raise InputError("--model needs the EXPORT_FOLDER of that network.")
-    with tempfile.TemporaryDirectory() as folder:
-        export_default(Path(folder))
-        return check(Path(folder), options)
-
-
-def export_default(folder: Path) -> None:
-    """The default preset for pictures of 32x32, at every precision."""
-    print(start_backend(), flush=True)
-    from awsrn_keras.data import load_pairs
-    from awsrn_keras.network.loading import load_model
-    from export.tflite.publish import publish
-
-    model = load_model(_PRESET)
-    bank = load_pairs("sample", model.scale, "train")
-    with ProgressBar() as bar:
-        for precision in PRECISIONS:
-            bar.start(f"exporting {_PRESET} as {precision}")
-            path = folder / f"{precision}.tflite"
-            publish(model, path, precision, (_SIDE, _SIDE), bank, _PRESET)
-
-
-def check(folder: Path, options) -> int:
-    """Compare all files of a folder; 0, 1 or 3 for the exit status."""
     from export.measure.gpu import PACKAGES, find_gpu
     from export.tflite.exported import exported_files
 
-    files = exported_files(folder)
-    name = options.model or preset_of(files)
+    files = exported_files(options.folder) if options.folder else []
+    name = options.model or (preset_of(files) if files else _PRESET)
     gpu = find_gpu()
     if gpu is None:
         print(
@@ -92,10 +77,13 @@ def check(folder: Path, options) -> int:
             file=sys.stderr,
         )
         return 3
-    if options.folder is not None:
-        print(start_backend(), flush=True)
+    print(start_backend(), flush=True)
     print(f"GPU: {gpu}", flush=True)
-    results = compare_all(files, name, gpu)
+    from awsrn_keras.network.loading import load_model
+
+    model = load_model(name)
+    with tempfile.TemporaryDirectory() as folder:
+        results = compare_all(files or export_all(model, Path(folder)), model, gpu)
     if options.json:
         facts = {"gpu": gpu.name, "software": gpu.software}
         facts["files"] = [dataclasses.asdict(result) for result in results]
@@ -105,27 +93,40 @@ def check(folder: Path, options) -> int:
     return 1 if failed else 0
 
 
-def compare_all(files: list, name: str, gpu) -> list:
-    """Compare each file with the network of that name, and print what comes out."""
+def export_all(model: AWSRN, folder: Path) -> list[ExportedFile]:
+    """The default preset for pictures of 32x32, at every precision."""
     from awsrn_keras.data import load_pairs
-    from awsrn_keras.network.loading import load_model
-    from export.measure.parity import compare
-    from export.tflite.calibration import calibration_pictures
+    from export.tflite.exported import exported_files
+    from export.tflite.writing import write_tflite
 
-    model = load_model(name)
+    bank = load_pairs("sample", model.scale, "train")
+    with ProgressBar() as bar:
+        for precision in CONVERTED:
+            bar.start(f"exporting {_PRESET} as {precision}")
+            path = folder / f"{precision}.tflite"
+            write_tflite(model, path, precision, (_SIDE, _SIDE), bank, _PRESET)
+    return exported_files(folder)
+
+
+def compare_all(files: list[ExportedFile], model: AWSRN, gpu: Gpu) -> list[Parity]:
+    """Compare each file with the network, and print what comes out."""
+    from awsrn_keras.data import load_pairs
+    from export.measure.parity import compare
+    from export.tflite.calibration import held_out_picture
+
     bank = load_pairs("sample", model.scale, "validation")
     results = []
     with ProgressBar() as bar:
         for file in files:
             bar.start(f"comparing {file.path.name}")
-            picture = calibration_pictures(bank, *(file.size or _FREE_SIZE))[0]
+            picture = held_out_picture(bank, *(file.size or _FREE_SIZE))
             results.append(compare(file, model, gpu, picture))
             bar.clear()
-            print(describe(results[-1]), flush=True)
+            print(described(results[-1]), flush=True)
     return results
 
 
-def preset_of(files: list) -> str:
+def preset_of(files: list[ExportedFile]) -> str:
     """The preset that all files name as the origin of their weights.
 
     Raises:
@@ -145,22 +146,27 @@ def preset_of(files: list) -> str:
     return origin
 
 
-def describe(result) -> str:
+def described(result: Parity) -> str:
     """A result as lines of text."""
     verdict = "FAILS" if result.faults else "passes"
     whole = "" if result.whole is None else f", whole on the GPU: {'yes' if result.whole else 'no'}"
-    lines = [f"{result.file}: {verdict}{whole}"]
-    for name, difference in (
-        ("processor - Keras", result.cpu),
-        ("GPU - Keras", result.gpu),
-        ("GPU - processor", result.gpu_to_cpu),
-    ):
-        if difference is not None:
-            psnr = "equal" if difference.psnr is None else f"{difference.psnr:.1f} dB"
-            largest, mean = f"{difference.largest:.3g}", f"{difference.mean:.3g}"
-            lines.append(f"  {name:18} largest {largest:9} mean {mean:9} {psnr}")
-    lines += [f"  {note}" for note in [result.note, *result.faults] if note]
-    return "\n".join(lines)
+    rows = [
+        ["", name, *_cells(difference)]
+        for name, difference in (
+            ("processor - Keras", result.cpu),
+            ("GPU - Keras", result.gpu),
+            ("GPU - processor", result.gpu_to_cpu),
+        )
+        if difference is not None
+    ]
+    table = [aligned_table(rows)] if rows else []
+    notes = [f"  {note}" for note in [result.note, *result.faults] if note]
+    return "\n".join([f"{result.file}: {verdict}{whole}", *table, *notes])
+
+
+def _cells(difference: Difference) -> list[str]:
+    psnr = "equal" if difference.psnr is None else f"{difference.psnr:.1f} dB"
+    return [f"largest {difference.largest:.3g}", f"mean {difference.mean:.3g}", psnr]
 
 
 if __name__ == "__main__":

@@ -7,13 +7,22 @@ features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (20 to 40 minute
 or two processor cores). Like int8.tflite it takes and gives uint8 pixels.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
+from export.precisions import PRECISIONS
 
+if TYPE_CHECKING:
+    from awsrn_keras.data import PairBank
+    from awsrn_keras.network.model import AWSRN
+
+_PRECISION = PRECISIONS["int8_qat"]
 _SIDE = 48  # of the calibration pictures, pixels
 
 
@@ -61,35 +70,32 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     for name in ("height", "width", "steps", "batch_size", "patch_size", "learning_rate"):
         if not getattr(options, name) > 0:
-            option = "--" + name.replace("_", "-")
-            raise InputError(f"{option} {getattr(options, name)}: give a number above 0.")
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"{flag} {getattr(options, name)}: give a number above 0.")
 
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.network.loading import load_model
-    from export.fused_graph import describe
-    from export.qat.ranges import narrow_ranges
-    from export.qat.training import convert_trained, train
-    from export.tflite.calibration import calibration_pictures
-    from export.tflite.equalisation import fuse_for_int8
-    from export.tflite.publish import metadata, put_in_place
+    from export.tflite.calibration import held_out_picture
+    from export.tflite.writing import metadata, summary, write_verified
 
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")
     folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
     folder.mkdir(parents=True, exist_ok=True)
 
-    pictures = calibration_pictures(bank, _SIDE, _SIDE)
-    nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
-    student = train(
-        nodes,
+    size = (options.height, options.width)
+    content = trained_file(
+        model,
         bank,
+        size,
         steps=options.steps,
         batch_size=options.batch_size,
         patch_size=options.patch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
+<<<<<<< HEAD
     size = (None, None) if options.dynamic else (options.height, options.width)
     content = convert_trained(student, size)
     facts = metadata(model, "int8", size, options.model)
@@ -101,8 +107,30 @@ def main(arguments: list[str] | None = None) -> None:
         f"{path}  {measured['bytes'] / 1e6:.2f} MB, differs from the network by "
         f"{measured['rms_difference']:.2g} grey levels (rms)"
     )
+=======
+    facts = metadata(model, _PRECISION, size, options.model)
+    facts["precision"] = "int8"  # an app uses it in the same way
+    facts["quantisation"] = f"trained for {options.steps} steps of {options.batch_size} patches"
+    path = folder / f"{_PRECISION.name}.tflite"
+    picture = held_out_picture(bank, *size)
+    measured = write_verified(content, _PRECISION, facts, path, model, picture)
+    print(summary(path, measured))
+>>>>>>> 5fccf2b (Export: one table of precisions; measuring without circles or merged sets; LiteRT's own p95)
     if options.json:
         write_json(options.json, {path.name: measured})
+
+
+def trained_file(model: AWSRN, bank: PairBank, size: tuple[int, int], **training: float) -> bytes:
+    """The .tflite file of the network after the training of `export.qat.training.train`."""
+    from export.fused_graph import describe
+    from export.qat.ranges import narrow_ranges
+    from export.qat.training import convert_trained, train
+    from export.tflite.calibration import calibration_pictures
+    from export.tflite.equalisation import fuse_for_int8
+
+    pictures = calibration_pictures(bank, _SIDE, _SIDE)
+    nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
+    return convert_trained(train(nodes, bank, **training), nodes, size)
 
 
 if __name__ == "__main__":

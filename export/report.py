@@ -13,6 +13,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
+from export.precisions import PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,29 +48,23 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.runs < 1:
         raise InputError(f"--runs {options.runs}: give at least 1.")
-    paths = [
-        path
-        for path in sorted((options.folder / "tflite").glob("*.tflite"), key=_order)
-        if path.stem not in options.leave_out and not path.stem.endswith("_resizable")
-    ]
-    if "float32" not in [path.stem for path in paths]:
+    if "float32" in options.leave_out:
+        raise InputError("--leave-out float32: the other files are compared with it.")
+    from export.tflite.exported import exported_files
+
+    files = {file.path.stem: file for file in exported_files(options.folder) if file.size}
+    if "float32" not in files:
         raise InputError(
-            f"{options.folder}: has no tflite/float32.tflite to compare with; "
-            "run export/to_tflite.py first."
+            f"{options.folder}: has no float32.tflite to compare with; run export/to_tflite.py."
         )
+    order = [*PRECISIONS, *files]  # from the most to the least precise, then what else there is
+    names = sorted(files.keys() - set(options.leave_out), key=order.index)
+
+    from export.measure.report_figures import measure_files
     from export.measure.report_files import write_report
-    from export.measure.rows import measure
 
-    report = measure(paths, options.data, options.runs)
-    folder = options.output or options.folder
-    write_report(report, folder)
-    print((folder / "report.md").read_text())
-
-
-def _order(path: Path) -> tuple[int, str]:
-    """From the most to the least precise, then what else there is."""
-    known = ["float32", "float16", "int16x8", "dynamic_range", "int8"]
-    return (known.index(path.stem) if path.stem in known else len(known), path.stem)
+    report = measure_files([files[name] for name in names], options.data, options.runs)
+    print(write_report(report, options.output or options.folder))
 
 
 if __name__ == "__main__":

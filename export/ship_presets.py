@@ -22,14 +22,14 @@ def main() -> None:
     ).parse_args()
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from export.tflite.publish import publish
+    from export.tflite.writing import write_tflite
 
     for name, card in presets().items():
         if card["variant"] in VARIANTS:
             bank = load_pairs("sample", card["scale"], "validation")
             path = WEIGHTS / f"{name}.tflite"
             model = load_model(name)
-            facts = publish(model, path, "float16", (64, 96), bank, name, dynamic=True)
+            facts = write_tflite(model, path, "float16", (64, 96), bank, name, dynamic=True)
             print(f"{path.name}  {facts['bytes'] / 1e6:.2f} MB", flush=True)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
-from export import PRECISIONS
+from export.precisions import CONVERTED, PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--precision",
         nargs="+",
-        choices=PRECISIONS,
+        choices=CONVERTED,
         help="default: all; with --dynamic all but int16x8",
     )
     option(
@@ -61,54 +61,43 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("height", "width"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give at least 1 pixel.")
-    precisions = options.precision or [
-        p for p in PRECISIONS if not (options.dynamic and p == "int16x8")
-    ]
-    if options.dynamic and "int16x8" in precisions:
-        raise InputError("--dynamic: int16x8 needs a fixed size, leave one of the two out.")
+    precisions = chosen_precisions(options.precision, options.dynamic)
 
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
+    from awsrn_keras.network.counts import receptive_field
     from awsrn_keras.network.loading import load_model
-    from export.tflite.publish import publish
+    from export.tflite.writing import summary, write_tflite
 
     model = load_model(options.model)
     bank = load_pairs(options.calibration, model.scale, "train")
-    warn_if_small(model, options)
-    folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
-    folder.mkdir(parents=True, exist_ok=True)
-    measured = {}
-    for precision in precisions:
-        path = folder / f"{precision}{'_resizable' if options.dynamic else ''}.tflite"
-        facts = publish(
-            model,
-            path,
-            precision,
-            (options.height, options.width),
-            bank,
-            options.model,
-            options.dynamic,
-        )
-        measured[path.name] = facts
-        print(
-            f"{path}  {facts['bytes'] / 1e6:.2f} MB, differs from the network by "
-            f"{facts['rms_difference']:.2g} grey levels (rms)",
-            flush=True,
-        )
-    if options.json:
-        write_json(options.json, measured)
-
-
-def warn_if_small(model, options) -> None:
-    from awsrn_keras.network.counts import receptive_field
-
-    radius = receptive_field(model)
-    if not options.dynamic and min(options.height, options.width) <= 2 * radius:
+    size, radius = (options.height, options.width), receptive_field(model)
+    if not options.dynamic and min(size) <= 2 * radius:
         print(
             f"warning: {options.height}x{options.width} is at most twice the receptive field "
             f"of {radius} pixels: useless for tiles, as every pixel feels the border",
             file=sys.stderr,
         )
+    folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = {}
+    for precision in precisions:
+        path = folder / f"{precision}{'_resizable' if options.dynamic else ''}.tflite"
+        facts = write_tflite(model, path, precision, size, bank, options.model, options.dynamic)
+        measured[path.name] = facts
+        print(summary(path, facts), flush=True)
+    if options.json:
+        write_json(options.json, measured)
+
+
+def chosen_precisions(named: list[str] | None, dynamic: bool) -> list[str]:
+    """Those that were named, or all that there can be."""
+    if not dynamic:
+        return named or list(CONVERTED)
+    fixed = [name for name in named or () if PRECISIONS[name].fixed_size]
+    if fixed:
+        raise InputError(f"--dynamic: {fixed[0]} needs a fixed size, leave one of the two out.")
+    return named or [name for name in CONVERTED if not PRECISIONS[name].fixed_size]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.presets import preset_path, presets
 from awsrn_keras.network.variants import VARIANTS
-from export import PRECISIONS
+from export.precisions import CONVERTED, PRECISIONS
 
 _SOURCE = Path(__file__).parent / "web" / "page"
 _MANIFEST = "models.json"
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--precision",
         nargs="+",
-        choices=[precision for precision in PRECISIONS if precision != "int16x8"],
+        choices=[name for name in CONVERTED if not PRECISIONS[name].fixed_size],
         default=["float16", "int8"],
         help="default %(default)s",
     )
@@ -65,56 +65,61 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    check(options)
-    if not (options.serve and (options.output / _MANIFEST).is_file()):
-        build(options)
-    if options.serve:
-        serve(options)
-
-
-def check(options) -> None:
-    for name in options.preset:
-        preset_path(name)
-        margin = VARIANTS[presets()[name]["variant"]].receptive_field()
-        if options.tile <= 2 * margin:
-            raise InputError(
-                f"--tile {options.tile}: {name} needs more than {2 * margin} pixels, twice its "
-                "receptive field."
-            )
+    check_models(options.preset, options.tile)
+    if not 0 <= options.port <= 65535:
+        raise InputError(f"--port {options.port}: give 0 (any that is free) to 65535.")
     folder = options.output
     if folder.exists() and not (folder / _MANIFEST).is_file() and any(folder.iterdir()):
         raise InputError(f"{folder}: holds something else than this page; give another -o.")
+    if not (options.serve and (folder / _MANIFEST).is_file()):
+        build(folder, options.preset, options.precision, options.tile)
+    if options.serve:
+        serve(folder, options.host, options.port)
 
 
-def build(options) -> None:
+def check_models(names: list[str], tile: int) -> None:
+    """Raise an `InputError` unless all presets exist and the tile suits them."""
+    for name in names:
+        preset_path(name)
+        margin = VARIANTS[presets()[name]["variant"]].receptive_field()
+        if tile <= 2 * margin:
+            raise InputError(
+                f"--tile {tile}: {name} needs more than {2 * margin} pixels, twice its "
+                "receptive field."
+            )
+
+
+def build(output: Path, names: list[str], precisions: list[str], tile: int) -> None:
+    """Write the page with a model for each preset and precision into `output`."""
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.network.loading import load_model
     from export.web.litert_js import put_litert_js
     from export.web.models import put_manifest, put_model
 
-    with replacing(options.output) as folder:
+    with replacing(output) as folder:
         shutil.copytree(_SOURCE, folder)
         put_litert_js(folder / "litert")
         (folder / "models").mkdir()
         entries = []
-        for name in options.preset:
+        for name in names:
             model = load_model(name)
             bank = load_pairs("sample", model.scale, "train")
-            for precision in options.precision:
-                entry = put_model(model, folder, precision, options.tile, bank, name)
+            for precision in precisions:
+                entry = put_model(model, folder, precision, tile, bank, name)
                 entries.append(entry)
                 print(f"{entry['file']}  {entry['bytes'] / 1e6:.2f} MB", flush=True)
         put_manifest(folder, entries, load_pairs("sample", 2, "validation"))
-    size = sum(file.stat().st_size for file in options.output.rglob("*.*"))
-    print(f"{options.output}  {size / 1e6:.0f} MB")
+    size = sum(file.stat().st_size for file in output.rglob("*.*"))
+    print(f"{output}  {size / 1e6:.0f} MB")
 
 
-def serve(options) -> None:
+def serve(folder: Path, host: str, port: int) -> None:
+    """Serve the page until Ctrl-C."""
     from export.web.server import page_server
 
-    with page_server(options.output, options.host, options.port) as server:
-        print(f"http://{options.host}:{server.server_port}  (Ctrl-C ends)", flush=True)
+    with page_server(folder, host, port) as server:
+        print(f"http://{host}:{server.server_port}  (Ctrl-C ends)", flush=True)
         server.serve_forever()
 
 

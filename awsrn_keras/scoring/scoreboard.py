@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.pairs import with_progress
+from ..tables import aligned_table
 from .image_sets import ImageSet
 from .published import published
 from .score import Score, mean_score, score
@@ -64,7 +65,7 @@ def mean_table(results: list[SetScores]) -> str:
     for variant in dict.fromkeys(variant for result in results for variant in result.published):
         known = (result.published.get(variant) for result in results)
         rows.append([f"{variant} in the paper", *map(_cell, known)])
-    return _aligned(rows)
+    return aligned_table(rows)
 
 
 def image_table(result: SetScores) -> str:
@@ -72,7 +73,7 @@ def image_table(result: SetScores) -> str:
     rows = [[result.name, *result.methods]]
     for i, image in enumerate(result.images):
         rows.append([image, *(_cell(scores[i]) for scores in result.methods.values())])
-    return _aligned(rows)
+    return aligned_table(rows)
 
 
 def _record(value: Score) -> dict:
@@ -85,9 +86,3 @@ def _pictures(result: SetScores) -> str:
 
 def _cell(value: Score | None) -> str:
     return f"{value.psnr:5.2f} / {value.ssim:.4f}" if value else "-"
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)

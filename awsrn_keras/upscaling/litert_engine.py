@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..command_line import cpu_cores, messages_kept_back
+from ..command_line import cpu_cores
 from ..errors import InputError, damaged_file
 from ..network.presets import WEIGHTS, preset_path, presets
 from ..network.variants import VARIANTS, Variant
 from .engine import fitting_pixels
+from .litert_model import LiteRTModel, import_litert
 
 # The process holds little else: no TensorFlow.
 WINDOW_BYTES = 2**30
@@ -31,7 +32,6 @@ class LiteRTEngine:
 
     def __init__(self, preset: str, precision: str = "float"):
         path = tflite_path(preset, precision)
-        interpreter = _import_litert().interpreter.Interpreter
         card = presets()[preset]
         variant = VARIANTS[card["variant"]]
         self.dtype = np.dtype("uint8" if precision == "int8" else "float32")
@@ -42,26 +42,15 @@ class LiteRTEngine:
         pointers = 8 * (9 * variant.convolutions + max(variant.kernel_sizes) ** 2)
         self.window_pixels = fitting_pixels(pixel_bytes + pointers, WINDOW_BYTES)
         try:
-            with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-                self._interpreter = interpreter(str(path), num_threads=cpu_cores())
-                self._interpreter.allocate_tensors()
+            self._model = LiteRTModel(path, cpu_cores())
         except (ValueError, RuntimeError) as error:
             raise damaged_file(path, "a LiteRT model", error) from None
-        _check_weights(self._interpreter, path, variant, self.scale, precision)
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        self._shape = None
+        _check_weights(self._model.interpreter, path, variant, self.scale, precision)
         self._turn = threading.Lock()
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
         with self._turn:
-            if window.shape != self._shape:
-                self._interpreter.resize_tensor_input(self._input, (1, *window.shape))
-                self._interpreter.allocate_tensors()
-                self._shape = window.shape
-            self._interpreter.set_tensor(self._input, window[None])
-            self._interpreter.invoke()
-            return self._interpreter.get_tensor(self._output)[0]
+            return self._model(window[None])[0]
 
 
 def tflite_path(preset: str, precision: str = "float") -> Path:
@@ -107,15 +96,4 @@ def _check_weights(interpreter, path: Path, variant: Variant, scale: int, precis
 
 def device_line() -> str:
     """E.g. "Computing on CPU (2 cores), LiteRT 2.3.0"."""
-    return f"Computing on CPU ({cpu_cores()} cores), LiteRT {_import_litert().__version__}"
-
-
-def _import_litert():
-    try:
-        import ai_edge_litert
-        import ai_edge_litert.interpreter
-    except ImportError as error:
-        raise InputError(
-            f"LiteRT cannot be imported ({error}): pip install ai-edge-litert."
-        ) from None
-    return ai_edge_litert
+    return f"Computing on CPU ({cpu_cores()} cores), LiteRT {import_litert().__version__}"

@@ -9,7 +9,7 @@ from awsrn_keras.files import replacing
 from export.tflite.exported import ExportedFile, exported_files
 
 from .phones import FOLDER, benchmark_command, timing_of
-from .timings import Timing
+from .timings import Place, Timing
 
 BINARY_URL = "https://storage.googleapis.com/litert/binaries/latest/android_arm64/benchmark_model"
 _SCRIPT = """\
@@ -59,7 +59,7 @@ echo "done: $results"
 
 def write_bundle(
     files: list[ExportedFile],
-    places: list[tuple],
+    places: list[Place],
     runs: int,
     folder: Path,
     binary: Path | None,
@@ -67,12 +67,10 @@ def write_bundle(
 ) -> None:
     """Write models, run.sh and what else there is of programs; an earlier bundle is replaced.
 
-    Args:
-        places: Pairs of accelerator and threads.
-
     Raises:
-        InputError: `folder` holds results, or is no bundle.
+        InputError: `folder` holds results, or is no bundle, or two files have one name.
     """
+    _check_names(files)
     if (folder / "results").exists():
         raise InputError(f"--bundle {folder}: holds results already; name another folder.")
     if folder.exists() and not (folder / "run.sh").is_file() and any(folder.iterdir()):
@@ -80,22 +78,36 @@ def write_bundle(
     with replacing(folder) as temporary:
         lines = []
         for file in files:
-            name = file.name.replace(" ", "/")
-            (temporary / "models" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.path, temporary / "models" / f"{name}.tflite")
-            lines.append(shlex.join(["push", name]))
-            for accelerator, threads in places:
-                command = benchmark_command("model.tflite", accelerator, threads, runs, FOLDER)
-                lines.append(shlex.join(["measure", name, _label(accelerator, threads), command]))
-        for program, name in [
-            (binary, "benchmark_model"),
-            *((file, file.name) for file in libraries),
-        ]:
-            if program is not None:
-                shutil.copyfile(program, temporary / name)
+            model = temporary / "models" / f"{_in_bundle(file)}.tflite"
+            model.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.path, model)
+            lines += _lines(_in_bundle(file), places, runs)
+        if binary is not None:
+            shutil.copyfile(binary, temporary / "benchmark_model")
+        for library in libraries:
+            shutil.copyfile(library, temporary / library.name)
         script = _SCRIPT.format(url=BINARY_URL, folder=FOLDER, lines="\n".join(lines))
         (temporary / "run.sh").write_text(script)
         (temporary / "run.sh").chmod(0o755)
+
+
+def _check_names(files: list[ExportedFile]) -> None:
+    paths = {}
+    for file in files:
+        if file.name in paths:
+            raise InputError(
+                f"--bundle: {paths[file.name]} and {file.path} are both {file.name}; write a "
+                "bundle of each."
+            )
+        paths[file.name] = file.path
+
+
+def _lines(name: str, places: list[Place], runs: int) -> list[str]:
+    """Lines of run.sh that time one model."""
+    measures = [
+        ["measure", name, _label(place), benchmark_command(place, runs)] for place in places
+    ]
+    return [shlex.join(words) for words in (["push", name], *measures)]
 
 
 def read_bundle(folder: Path) -> list[Timing]:
@@ -115,14 +127,19 @@ def read_bundle(folder: Path) -> list[Timing]:
     timings = []
     for device in devices:
         for file in files:
-            name = file.name.replace(" ", "/")
-            for output in sorted((device.parent / name).parent.glob(f"{file.path.stem}.*.txt")):
+            outputs = (device.parent / _in_bundle(file)).parent
+            for output in sorted(outputs.glob(f"{file.path.stem}.*.txt")):
                 accelerator, _, threads = output.name.split(".")[-2].partition("-")
-                where = accelerator, int(threads) if threads else None
+                place = Place(accelerator, int(threads) if threads else None)
                 text = output.read_text(errors="replace")
-                timings.append(timing_of(text, device.read_text().strip(), file, *where))
+                timings.append(timing_of(text, device.read_text().strip(), file, place))
     return timings
 
 
-def _label(accelerator, threads):
-    return accelerator if threads is None else f"{accelerator}-{threads}"
+def _in_bundle(file: ExportedFile) -> str:
+    """E.g. "awsrn_sd_x2/int8"."""
+    return file.name.replace(" ", "/")
+
+
+def _label(place: Place) -> str:
+    return "-".join(str(part) for part in place if part is not None)

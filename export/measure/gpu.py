@@ -1,5 +1,6 @@
 """The GPU of this machine as LiteRT sees it, and files run on it or on the processor."""
 
+import functools
 import os
 import re
 import subprocess
@@ -15,9 +16,10 @@ from awsrn_keras.upscaling.litert_engine import tflite_path
 
 PACKAGES = "libvulkan1 chromium"  # Debian: the Vulkan loader; SwiftShader, a driver in software
 _SWIFTSHADER = (
-    Path("/usr/lib/chromium/vk_swiftshader_icd.json"),
-    Path("/usr/lib64/chromium-browser/vk_swiftshader_icd.json"),
+    "/usr/lib/chromium/vk_swiftshader_icd.json",
+    "/usr/lib64/chromium-browser/vk_swiftshader_icd.json",
 )
+_DRIVER_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")  # new and old name for the loader
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=(.*)")
 _PARTLY = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+)")
 _PLACE = re.compile(r"^ERROR: \[(?:.*/)?(.+)\]$")  # all it says is a line of its source
@@ -26,6 +28,7 @@ _MISSING = {
     "npu": ("NPU accelerator could not be loaded", "LiteRT finds no NPU"),
 }
 _LITERT_WAITS = 115  # seconds; seen to give up after two minutes
+_LONGEST = 600  # seconds for one file, compiling included
 _TOO_SLOW = "no result in the two minutes that LiteRT waits for; export a smaller size"
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -43,7 +46,7 @@ class Gpu(NamedTuple):
     software: bool
     environment: dict[str, str]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name} (a driver in software, no GPU)" if self.software else self.name
 
 
@@ -61,16 +64,18 @@ class CompiledRun(NamedTuple):
 def find_gpu() -> Gpu | None:
     """The GPU that this system's drivers offer, or else SwiftShader, or else None.
 
-    LiteRT chooses one when it compiles a file, so that a preset's is compiled.
+    Where the environment names a driver (VK_DRIVER_FILES), no other is tried. LiteRT is
+    asked once for each driver: it chooses a GPU when it compiles a file, so that a preset's
+    is compiled.
     """
+    return _find_gpu(tuple(filter(None, map(os.environ.get, _DRIVER_VARIABLES))))
+
+
+@functools.cache
+def _find_gpu(named: tuple[str, ...]) -> Gpu | None:
     model = Path(tflite_path("awsrn_sd_x2"))
-    environments = [{}]
-    environments += [
-        {"VK_ICD_FILENAMES": str(file), "VK_DRIVER_FILES": str(file)}
-        for file in _SWIFTSHADER
-        if file.is_file()
-    ]
-    for environment in environments:
+    software = [file for file in _SWIFTSHADER if Path(file).is_file() and not named]
+    for environment in [{}, *(dict.fromkeys(_DRIVER_VARIABLES, file) for file in software)]:
         with tempfile.TemporaryDirectory() as folder:
             said = _run(model, "gpu", Path(folder) / "none.npz", [], environment).stderr
         adapter = _ADAPTER.search(said)
@@ -105,20 +110,23 @@ def run_compiled(
             return CompiledRun(facts["pixels"], bool(facts["whole"]), None)
 
 
-def _run(model, place, result, more, environment):
-    command = [
-        sys.executable,
-        "-m",
-        "export.measure.compiled_run",
-        model.resolve(),
-        place,
-        result,
-        *more,
-    ]
-    variables = {**os.environ, **environment}
-    return subprocess.run(
-        command, env=variables, cwd=_CHECKOUT, capture_output=True, text=True, errors="replace"
-    )
+def _run(
+    model: Path, place: str, result: Path, more: list, environment: dict[str, str]
+) -> subprocess.CompletedProcess:
+    """Run compiled_run.py; one that takes too long counts as one that failed."""
+    program = [sys.executable, "-m", "export.measure.compiled_run"]
+    try:
+        return subprocess.run(
+            [*program, model.resolve(), place, result, *more],
+            env={**os.environ, **environment},
+            cwd=_CHECKOUT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(error.cmd, 1, "", f"Error: no result in {_LONGEST} s")
 
 
 def reason_of(done: subprocess.CompletedProcess, accelerator: str) -> str:

@@ -7,15 +7,10 @@ from keras import ops
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.model import AWSRN
+from export.precisions import Precision
 from export.tflite.exported import ExportedFile
-from export.tflite.verification import RMS_LIMITS
 
 from .gpu import Gpu, run_compiled
-
-# Largest difference that is let pass, grey levels of 255: float32 to Keras, the others to
-# the same file on the processor.
-_LIMITS = {"float32": 1e-2, "float16": 0.6, "dynamic_range": 0.6, "int8": 2.0}
-_ROUNDED = ("dynamic_range", "int8")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +65,7 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
                 f"{file.path}: holds {file.facts['variant']} x{file.facts['scale']}, "
                 f"not {model.variant} x{model.scale}; name its weights with --model."
             )
-    precision = file.facts["precision"]
+    precision = file.precision
     expected = np.clip(ops.convert_to_numpy(model(picture)), 0, 255)
     cpu = run_compiled(file.path, picture, None)
     if cpu.pixels is None:
@@ -80,7 +75,7 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
     note = _not_for_gpus(file)
     if note:
         return Parity(file.path.stem, None, to_keras, note=note, faults=faults)
-    run = run_compiled(file.path, picture, gpu, precision == "float32")
+    run = run_compiled(file.path, picture, gpu, float32=precision.exact)
     if run.pixels is None:
         return Parity(
             file.path.stem, run.whole, to_keras, faults=(*faults, f"on the GPU: {run.reason}")
@@ -93,31 +88,33 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
     return Parity(file.path.stem, run.whole, to_keras, *differences, note=note, faults=faults)
 
 
-def _not_for_gpus(file):
-    if file.facts["precision"] == "int16x8":
-        return "no GPU format: GPUs take no 16-bit whole numbers"
+def _not_for_gpus(file: ExportedFile) -> str | None:
+    if file.precision.gpu_limit is None:
+        return f"no GPU format: GPUs take no features of {file.precision.features}"
     if file.size is None:
         return "no GPU format: GPUs need a fixed size"
     return None
 
 
-def _faults_of_weights(to_keras, precision):
-    limit = RMS_LIMITS[precision]
+def _faults_of_weights(to_keras: Difference, precision: Precision) -> tuple[str, ...]:
+    limit = precision.rms_limit
     if to_keras.rms <= limit:
         return ()
     return (f"gives other pictures than the network (rms {to_keras.rms:.3g}, limit {limit})",)
 
 
-def judged(precision, cpu, gpu, gpu_to_cpu):
+def judged(
+    precision: Precision, cpu: Difference, gpu: Difference, gpu_to_cpu: Difference
+) -> tuple[tuple[str, ...], str | None]:
     """Faults, and a note where a file passes beyond its limit.
 
     The processor rounds features to 8 bits for dynamic_range, which GPUs do not, and both
-    round those of int8, each in its own way. The more pixels, the larger the largest
-    difference: beyond the limit the GPU has to be as near to Keras as the processor is.
+    round those of int8, each in its own way. The maximum error grows with the picture's size:
+    beyond the limit the GPU has to be as near to Keras as the processor is.
     """
-    limit = _LIMITS[precision]
+    limit = precision.gpu_limit
     measured = {"GPU to processor": gpu_to_cpu}
-    if precision == "float32":
+    if precision.exact:
         measured = {"processor to Keras": cpu, "GPU to Keras": gpu}
     faults = tuple(
         f"{name} {difference.largest:.3g}, limit {limit}"
@@ -125,6 +122,6 @@ def judged(precision, cpu, gpu, gpu_to_cpu):
         if not difference.largest <= limit
     )
     as_near = gpu.rms <= 1.02 * cpu.rms and gpu.largest <= 1.25 * cpu.largest
-    if faults and precision in _ROUNDED and as_near:
+    if faults and precision.rounds_features and as_near:
         return (), f"{faults[0]}, but as near to Keras as the processor is"
     return faults, None

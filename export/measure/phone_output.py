@@ -49,7 +49,7 @@ def read_output(text: str, accelerator: str) -> PhoneFigures:
     )
 
 
-def _check_place(lines, accelerator):
+def _check_place(lines: list[str], accelerator: str) -> None:
     """A benchmark_model that knows no such accelerator runs the file on the processor."""
     if accelerator == "cpu":
         return
@@ -62,7 +62,7 @@ def _check_place(lines, accelerator):
             raise DidNotRun(f"takes only {delegated[1]} of {delegated[2]} operators")
 
 
-def _reason(lines):
+def _reason(lines: list[str]) -> str:
     errors = [found[1] for line in lines if (found := _ERROR.match(line))]
     if errors:
         return errors[0][:120]

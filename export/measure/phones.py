@@ -10,10 +10,11 @@ from awsrn_keras.errors import InputError
 from export.tflite.exported import ExportedFile
 
 from .phone_output import read_output
-from .timings import DidNotRun, Timing
+from .timings import DidNotRun, Place, Timing
 
 FOLDER = "/data/local/tmp/awsrn_benchmark"
 _LONGEST = 900  # seconds for one file: on a processor each of its runs may take some
+_ADB_STARTS = 60  # seconds
 _LOST = ("offline", "not found", "no devices", "error: closed", "unauthorized")
 
 
@@ -21,24 +22,22 @@ class PhoneError(InputError):
     """The phone cannot be asked any more; what was measured before stands."""
 
 
-def benchmark_command(
-    model: str, accelerator: str, threads: int | None, runs: int, folder: str
-) -> str:
-    """The shell command that times one file in `folder` on a phone.
+def benchmark_command(place: Place, runs: int) -> str:
+    """The shell command that times `model.tflite` in `FOLDER` on a phone.
 
     The processor is left out of the accelerators gpu and npu, so that none of its times
-    are taken for theirs. `folder` is also searched for LiteRT's accelerator libraries.
+    are taken for theirs. `FOLDER` is also searched for LiteRT's accelerator libraries.
     """
-    options = [f"--graph={model}", f"--num_runs={runs}", "--report_peak_memory_footprint=true"]
-    if accelerator == "cpu":
-        options.append(f"--num_threads={threads}")
+    flags = ["--graph=model.tflite", f"--num_runs={runs}", "--report_peak_memory_footprint=true"]
+    if place.accelerator == "cpu":
+        flags.append(f"--num_threads={place.threads}")
     else:
-        options += [f"--use_{accelerator}=true", "--use_cpu=false"]
-        options.append("--require_full_delegation=true")
-    if accelerator == "npu":
-        options += [f"--dispatch_library_path={folder}", f"--compiler_plugin_library_path={folder}"]
-    paths = f"LD_LIBRARY_PATH={folder} ADSP_LIBRARY_PATH={folder}"
-    return f"cd {folder} && {paths} ./benchmark_model {' '.join(options)} 2>&1"
+        flags += [f"--use_{place.accelerator}=true", "--use_cpu=false"]
+        flags.append("--require_full_delegation=true")
+    if place.accelerator == "npu":
+        flags += [f"--dispatch_library_path={FOLDER}", f"--compiler_plugin_library_path={FOLDER}"]
+    paths = f"LD_LIBRARY_PATH={FOLDER} ADSP_LIBRARY_PATH={FOLDER}"
+    return f"cd {FOLDER} && {paths} ./benchmark_model {' '.join(flags)} 2>&1"
 
 
 class Phone:
@@ -68,22 +67,21 @@ class Phone:
             with contextlib.suppress(PhoneError):
                 self._adb("shell", "rm", "-rf", FOLDER)
 
-    def time(self, file: ExportedFile, places: list[tuple], runs: int) -> Iterator[Timing]:
-        """Time a file on each of `places`, pairs of accelerator and threads.
+    def time(self, file: ExportedFile, places: list[Place], runs: int) -> Iterator[Timing]:
+        """Time a file on each of `places`.
 
         Raises:
             PhoneError: The phone is gone or has no room for the file.
         """
         self._push(file.path, "model.tflite")
-        for accelerator, threads in places:
-            command = benchmark_command("model.tflite", accelerator, threads, runs, FOLDER)
-            output = self._adb("shell", command, may_fail=True)
-            yield timing_of(output, self.name, file, accelerator, threads)
+        for place in places:
+            output = self._adb("shell", benchmark_command(place, runs), may_fail=True)
+            yield timing_of(output, self.name, file, place)
 
-    def _push(self, file, name):
+    def _push(self, file: Path, name: str) -> None:
         self._adb("push", str(file), f"{FOLDER}/{name}")
 
-    def _adb(self, *arguments, may_fail=False):
+    def _adb(self, *arguments: str, may_fail: bool = False) -> str:
         """What adb prints; a failure of the program on the phone is none of adb's."""
         try:
             done = subprocess.run(
@@ -104,18 +102,13 @@ class Phone:
         return done.stdout
 
 
-def timing_of(
-    output: str, device: str, file: ExportedFile, accelerator: str, threads: int | None
-) -> Timing:
+def timing_of(output: str, device: str, file: ExportedFile, place: Place) -> Timing:
     """A `Timing` from what `benchmark_command` printed."""
-    found = {}
     try:
-        found = read_output(output, accelerator)._asdict()
+        figures = read_output(output, place.accelerator)
     except DidNotRun as error:
-        found = {"failure": str(error)}
-    where = {"accelerator": accelerator, "threads": threads}
-    what = {"file": file.name, "size": file.size, "scale": file.facts["scale"]}
-    return Timing(device=device, **what, **where, **found)
+        return Timing.of(file, device, place, failure=str(error))
+    return Timing.of(file, device, place, **figures._asdict())
 
 
 def connected_phones(serial: str | None) -> list[Phone]:
@@ -126,7 +119,12 @@ def connected_phones(serial: str | None) -> list[Phone]:
     """
     if shutil.which("adb") is None:
         raise InputError("--android needs adb (Debian: apt-get install adb).")
-    listing = subprocess.run(["adb", "devices"], capture_output=True, text=True)
+    try:
+        listing = subprocess.run(
+            ["adb", "devices"], capture_output=True, text=True, timeout=_ADB_STARTS
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"adb devices: no answer in {_ADB_STARTS} s.") from None
     rows = [line.split("\t") for line in listing.stdout.splitlines() if "\t" in line]
     states = {found: state.strip() for found, state in rows if serial in (None, found)}
     if not states:

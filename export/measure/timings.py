@@ -1,17 +1,36 @@
 """What a benchmark found: one timing for each file, accelerator and number of threads."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from awsrn_keras.errors import damaged_file
 from awsrn_keras.files import write_json
+
+if TYPE_CHECKING:
+    from export.tflite.exported import ExportedFile
 
 ACCELERATORS = ("cpu", "gpu", "npu")
 
 
 class DidNotRun(Exception):
     """A file did not run where it was asked to; the message is the reason, in one line."""
+
+
+class Place(NamedTuple):
+    """Where on a device a file is timed: one of `ACCELERATORS`; threads only of the processor."""
+
+    accelerator: str
+    threads: int | None = None
+
+    def __str__(self) -> str:
+        """E.g. "GPU" or "CPU, 2 threads"."""
+        if self.threads is None:
+            return self.accelerator.upper()
+        return f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +44,7 @@ class Timing:
         threads: Processor threads, for the accelerator cpu.
         size: Height and width of the picture that goes in.
         scale: How many times larger it comes out.
-        median_ms, p90_ms, p95_ms: Time of one picture. benchmark_model on a phone reports
-            the 95th percentile, LiteRT's command here both.
+        median_ms, p95_ms: Time of one picture, median and 95th percentile.
         peak_mb: Largest memory of the process, MiB.
     """
 
@@ -37,10 +55,19 @@ class Timing:
     size: tuple[int, int]
     scale: int
     median_ms: float | None = None
-    p90_ms: float | None = None
     p95_ms: float | None = None
     peak_mb: float | None = None
     failure: str | None = None
+
+    @classmethod
+    def of(cls, file: ExportedFile, device: str, place: Place, **found) -> Timing:
+        """What was `found`, or the `failure`, of a file in one place."""
+        what = {"file": file.name, "size": file.size, "scale": file.facts["scale"]}
+        return cls(device=device, **what, **place._asdict(), **found)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.accelerator, self.threads)
 
     @property
     def megapixels_per_second(self) -> float:

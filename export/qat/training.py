@@ -42,14 +42,7 @@ def train(
         return lr, tf.clip_by_value(teacher(lr), 0, 255)
 
     batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target)
-    warm_up = steps // 20  # Adam's first steps are as large in every weight, and too large here
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0 if warm_up else learning_rate,
-        steps - warm_up,
-        warmup_target=learning_rate if warm_up else None,
-        warmup_steps=warm_up,
-    )
-    student.compile(keras.optimizers.Adam(schedule), loss="mse")
+    student.compile(keras.optimizers.Adam(_schedule(learning_rate, steps)), loss="mse")
     with ProgressBar() as bar:
         bar.start("Training")
         callback = keras.callbacks.LambdaCallback(
@@ -60,6 +53,7 @@ def train(
     return student
 
 
+<<<<<<< HEAD
 def convert_trained(student: keras.Model, size: tuple[int | None, int | None]) -> bytes:
     """The trained network as a .tflite file for one picture, uint8 in and out.
 
@@ -70,6 +64,23 @@ def convert_trained(student: keras.Model, size: tuple[int | None, int | None]) -
     image = tf.TensorSpec((1, *size, 3), tf.float32, name="image")
     network = tf.function(student).get_concrete_function(image)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network], student)
+=======
+def _schedule(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    warm_up = steps // 20  # Adam's first steps are as large in every weight, and too large here
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else highest,
+        steps - warm_up,
+        warmup_target=highest if warm_up else None,
+        warmup_steps=warm_up,
+    )
+
+
+def convert_trained(student: keras.Model, nodes: list[Node], size: tuple[int, int]) -> bytes:
+    """The trained network as a .tflite file for one picture of `size`, uint8 in and out."""
+    fixed = build(nodes, size, rounded=True)
+    fixed.set_weights(student.get_weights())
+    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+>>>>>>> 5fccf2b (Export: one table of precisions; measuring without circles or merged sets; LiteRT's own p95)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     with messages_kept_back(), warnings.catch_warnings():

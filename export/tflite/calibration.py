@@ -26,6 +26,12 @@ def calibration_pictures(bank: PairBank, height: int, width: int) -> list[np.nda
     return [crop[None].astype("float32") for crop in [*crops, black_and_white(height, width)]]
 
 
+def held_out_picture(bank: PairBank, height: int, width: int) -> np.ndarray:
+    """A crop of the last photograph that is none of `calibration_pictures`: mirrored left-right."""
+    crop = _crop(bank.lr(len(bank) - 1), height, width, np.random.default_rng(1))
+    return crop[None, :, ::-1].astype("float32")
+
+
 def black_and_white(height: int, width: int, slope: int = 16) -> np.ndarray:
     """Vertical bars of 0 and 255, eight pixels wide, with ramps of `slope` per pixel between."""
     ramp = np.arange(0, 255, slope)
@@ -34,7 +40,7 @@ def black_and_white(height: int, width: int, slope: int = 16) -> np.ndarray:
     return np.broadcast_to(row[None, :, None], (height, width, 3))
 
 
-def _crop(image, height, width, rng):
+def _crop(image: np.ndarray, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     missing = [
         (0, max(0, side - had)) for side, had in zip((height, width), image.shape, strict=False)
     ]

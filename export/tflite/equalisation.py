@@ -30,19 +30,21 @@ def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
     return fused
 
 
-def _equalise(fused, concatenation, pictures):
+def _equalise(
+    fused: keras.Model, concatenation: keras.layers.Layer, pictures: list[np.ndarray]
+) -> None:
     fusion = fused.get_layer(concatenation.name.removesuffix("_inputs"))
     features, last = concatenation.input[:-1], concatenation.input[-1]
     *widths, width = _largest(fused, [*features, last], pictures)
     factor = float(width.max() / np.max(widths))
-    branch = last._keras_history.operation
+    (branch,) = (layer for layer in fused.layers if layer.output is last)
     branch.set_weights([weight / factor for weight in branch.get_weights()])
     kernel, bias = fusion.get_weights()
     kernel[:, :, -last.shape[-1] :] *= factor
     fusion.set_weights([kernel, bias])
 
 
-def _largest(fused, tensors, pictures) -> list[np.ndarray]:
+def _largest(fused: keras.Model, tensors: list, pictures: list[np.ndarray]) -> list[np.ndarray]:
     """Largest absolute value of each tensor on all pictures."""
     probe = keras.Model(fused.input, tensors)
     largest = [np.zeros(()) for _ in tensors]

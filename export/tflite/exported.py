@@ -4,30 +4,37 @@ from pathlib import Path
 from typing import NamedTuple
 
 from awsrn_keras.errors import InputError, damaged_file
+from export.precisions import PRECISIONS, Precision
 
-from .flatbuffer import METADATA_NAME, Graph, read_graph, read_metadata
+from .flatbuffer import METADATA_NAME, input_shape, operator_names, read_metadata, read_model
 
 _KIND = "a file of export/to_tflite.py"
 _KEYS = ("variant", "scale", "precision", "receptive_field", "origin")
 
 
 class ExportedFile(NamedTuple):
-    """One file, its graph, and the facts of its metadata."""
+    """One file and what it says about itself.
+
+    Attributes:
+        path: Of the file.
+        size: Height and width of the input; None where they are free.
+        operators: Names in order of execution.
+        facts: Its metadata.
+    """
 
     path: Path
-    graph: Graph
+    size: tuple[int, int] | None
+    operators: list[str]
     facts: dict
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """Height and width of the input; None where they are free."""
-        height, width = self.graph.tensors[self.graph.inputs[0]].shape[1:3]
-        return None if -1 in (height, width) else (height, width)
 
     @property
     def name(self) -> str:
         """E.g. "awsrn_sd_x2 int8": the network, and the file without its ending."""
         return f"{self.facts['variant']}_x{self.facts['scale']} {self.path.stem}"
+
+    @property
+    def precision(self) -> Precision:
+        return PRECISIONS[self.facts["precision"]]
 
 
 def exported_files(folder: Path) -> list[ExportedFile]:
@@ -45,18 +52,18 @@ def exported_files(folder: Path) -> list[ExportedFile]:
     return [_read(path) for path in paths]
 
 
-def _read(path):
+def _read(path: Path) -> ExportedFile:
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
         if content[4:8] != b"TFL3":
             raise ValueError("not in the format of TFLite")
-        graph = read_graph(content)
-    except OSError:
-        raise
+        model = read_model(content)
+        height, width = input_shape(model)[1:3]
+        operators = operator_names(model)
     except Exception as error:  # a damaged file fails in many ways
         raise damaged_file(path, _KIND, error) from error
     try:
-        facts = read_metadata(path)
+        facts = read_metadata(content)
     except ValueError as error:
         raise InputError(
             f"{path}: has no metadata entry {METADATA_NAME!r}; only files of "
@@ -65,4 +72,9 @@ def _read(path):
     missing = [key for key in _KEYS if key not in facts]
     if missing:
         raise InputError(f"{path}: its metadata lack {', '.join(missing)}; export it again.")
-    return ExportedFile(path, graph, facts)
+    if facts["precision"] not in PRECISIONS:
+        raise InputError(
+            f"{path}: says it is of precision {facts['precision']!r}; known are "
+            f"{', '.join(PRECISIONS)}."
+        )
+    return ExportedFile(path, None if -1 in (height, width) else (height, width), operators, facts)

@@ -1,27 +1,29 @@
-"""What a .tflite file must fulfil before it is published."""
+"""What a .tflite file must fulfil before it is put in place."""
 
 import keras
 import numpy as np
+from ai_edge_litert.schema_py_generated import ModelT
+from ai_edge_litert.tools.flatbuffer_utils import type_to_name
 from keras import ops
 
 from awsrn_keras.errors import InputError
+from awsrn_keras.upscaling.litert_model import LiteRTModel
+from export.precisions import Precision
 
-from .flatbuffer import Graph, read_graph
-from .runtime import LiteRTModel
+from .flatbuffer import operator_names, read_model
 
 _PLAIN = {"CONV_2D", "ADD", "CONCATENATION", "DEPTH_TO_SPACE", "SUB", "RELU", "MINIMUM"}
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
-_STAND_IN = {"RESHAPE", "TRANSPOSE"}  # int16x8: in place of DEPTH_TO_SPACE
-
-# Root mean square difference to the network in floating point, grey levels of 255.
-RMS_LIMITS = {"float32": 1e-3, "float16": 0.1, "dynamic_range": 2.0, "int8": 3.0, "int16x8": 1.0}
+_STAND_IN = {"RESHAPE", "TRANSPOSE"}  # with 16-bit features, in place of DEPTH_TO_SPACE
 
 
-def verify(model: bytes, precision: str, reference: keras.Model, picture: np.ndarray) -> dict:
+def verify_tflite(
+    content: bytes, precision: Precision, reference: keras.Model, picture: np.ndarray
+) -> dict:
     """Check operators, number formats and pixels of a converted network.
 
     Args:
-        model: The file's bytes.
+        content: The file's bytes.
         precision: Which it was converted to.
         reference: The float32 graph whose pictures it must give.
         picture: Float32 photograph `(1, height, width, 3)`, whole numbers 0..255.
@@ -31,57 +33,70 @@ def verify(model: bytes, precision: str, reference: keras.Model, picture: np.nda
         reference in grey levels.
 
     Raises:
-        RuntimeError: The converter left an operator that does not belong there.
+        RuntimeError: The converter left an operator or a number format that does not belong there.
         InputError: The file does not take and give what it should, or other pictures.
     """
-    graph = read_graph(model)
-    _check_operators(graph, precision)
-    if precision == "int8":
-        _check_pixel_format(graph)
-    difference = LiteRTModel(model)(picture).astype("float32") - _clipped(reference, picture)
+    model = read_model(content)
+    _check_operators(model, precision)
+    if precision.pixels == "uint8":
+        _check_pixel_format(model)
+    difference = LiteRTModel(content)(picture).astype("float32") - _clipped(reference, picture)
     rms = float(np.sqrt(np.mean(np.square(difference))))
-    if not rms <= RMS_LIMITS[precision]:
+    if not rms <= precision.rms_limit:
         raise InputError(
-            f"{precision}: its picture differs by {rms:.3g} grey levels from the network's "
-            f"(at most {RMS_LIMITS[precision]} is allowed): the weights do not suit this precision."
+            f"{precision.name}: its picture differs by {rms:.3g} grey levels from the network's "
+            f"(at most {precision.rms_limit} is allowed): the weights do not suit this precision."
         )
     return {
-        "operators": graph.operator_names(),
+        "operators": sorted(set(operator_names(model))),
         "largest_difference": float(np.abs(difference).max()),
         "rms_difference": rms,
     }
 
 
-def _clipped(reference, picture):
+def _clipped(reference: keras.Model, picture: np.ndarray) -> np.ndarray:
     return np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
 
 
-def _check_operators(graph: Graph, precision: str):
-    if precision == "int16x8":
-        # Concatenated 16-bit tensors are brought to one scale first, inside the graph.
-        allowed = (_PLAIN | _CONVERSIONS | _STAND_IN) - {"DEPTH_TO_SPACE"}
-        edges = []
+def _check_operators(model: ModelT, precision: Precision) -> None:
+    """Numbers may be converted at both ends only.
+
+    But 16-bit features that are concatenated are brought to one scale first, inside the graph.
+    """
+    names = operator_names(model)
+    allowed, wrong = _PLAIN | _CONVERSIONS, set()
+    if precision.features == "int16":
+        allowed = (allowed | _STAND_IN) - {"DEPTH_TO_SPACE"}
     else:
-        allowed = _PLAIN | _CONVERSIONS
-        edges = [node for node in graph.operators if node.name in _CONVERSIONS]
-    strange = set(graph.operator_names()) - allowed
-    inside = [node for node in edges if not _at_the_edge(node, graph)]
-    if strange or inside:
-        names = sorted(strange | {node.name for node in inside})
-        raise RuntimeError(f"{precision}: the converter left {', '.join(names)} in the graph.")
+        operators = zip(names, model.subgraphs[0].operators, strict=True)
+        wrong = {name for name, node in operators if name in _CONVERSIONS and _inside(node, model)}
+    wrong |= set(names) - allowed
+    if wrong:
+        names = ", ".join(sorted(wrong))
+        raise RuntimeError(f"{precision.name}: the converter left {names} in the graph.")
 
 
-def _at_the_edge(node, graph):
-    reads_edge = all(i in graph.inputs or graph.tensors[i].constant for i in node.inputs)
-    return reads_edge or any(i in graph.outputs for i in node.outputs)
+def _inside(node, model: ModelT) -> bool:
+    """Whether an operator neither reads the input or constants alone nor gives the output."""
+    graph = model.subgraphs[0]
+
+    def known(index):
+        buffer = model.buffers[graph.tensors[index].buffer]
+        return index in graph.inputs or buffer.data is not None
+
+    return not (all(map(known, node.inputs)) or any(i in graph.outputs for i in node.outputs))
 
 
-def _check_pixel_format(graph: Graph):
+def _check_pixel_format(model: ModelT) -> None:
+    graph = model.subgraphs[0]
     for index in [*graph.inputs, *graph.outputs]:
         tensor = graph.tensors[index]
-        found = (tensor.dtype, tensor.scale, tensor.zero_point)
-        if found[0] != "uint8" or found[2] != 0 or abs(found[1] - 1) > 1e-6:
+        dtype = type_to_name(tensor.type).lower()
+        if dtype != "uint8":
+            raise RuntimeError(f"{tensor.name.decode()} is {dtype}, not uint8 pixels.")
+        scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
+        if zero_point != 0 or abs(scale - 1) > 1e-6:
             raise InputError(
-                f"int8: {tensor.name} is {found[0]} of scale {found[1]:.6g} and zero point "
-                f"{found[2]}, not plain pixels: calibrate with photographs of full contrast."
+                f"{tensor.name.decode()} has scale {scale:.6g} and zero point {zero_point}: not "
+                "plain pixels; calibrate with photographs of full contrast."
             )

@@ -13,6 +13,7 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 
 VERSION = "2.5.3"
+_NPM_SECONDS = 600  # for ten megabytes
 # As the registry gives them: `npm view @litertjs/core@2.5.3 dist.integrity`.
 _SHA512 = {
     "core": "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkv"
@@ -68,24 +69,26 @@ def _package(name: str) -> Path:
     return path
 
 
-def _fetch(name, folder):
+def _fetch(name: str, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise InputError("npm is not installed: the page needs it once, to fetch LiteRT.js.")
-    done = subprocess.run(
-        [npm, "pack", "--silent", f"@litertjs/{name}@{VERSION}"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    package = f"@litertjs/{name}@{VERSION}"
+    command = [npm, "pack", "--silent", package]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_NPM_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"npm could not fetch {package} in {_NPM_SECONDS} s.") from None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise InputError(f"npm could not fetch @litertjs/{name}@{VERSION}: {reason}")
+        raise InputError(f"npm could not fetch {package}: {reason}")
     (path,) = folder.glob("*.tgz")
     return path
 
 
-def _check(path):
+def _check(path: Path) -> None:
     name = path.name.removeprefix("litertjs-").removesuffix(f"-{VERSION}.tgz")
     found = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
     if found != _SHA512[name]:

@@ -1,17 +1,17 @@
 """The models of the browser page: files of one fixed size, and what the page is told of each."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from awsrn_keras.data import PairBank
-from awsrn_keras.files import replacing
+from awsrn_keras.files import write_json
 from awsrn_keras.network.model import AWSRN
+from awsrn_keras.upscaling.litert_model import LiteRTModel
+from export.precisions import PRECISIONS
 from export.tflite.flatbuffer import read_metadata
-from export.tflite.publish import publish
-from export.tflite.runtime import LiteRTModel
+from export.tflite.writing import write_tflite
 
 from .litert_js import VERSION
 
@@ -21,12 +21,12 @@ _PROBES = 8
 def put_model(
     model: AWSRN, folder: Path, precision: str, tile: int, bank: PairBank, origin: str
 ) -> dict:
-    """Write `models/<name>_<precision>.tflite` below `folder`, verified by `publish`.
+    """Write `models/<name>_<precision>.tflite` below `folder`, verified by `write_tflite`.
 
     Args:
         model: The network.
         folder: Of the page.
-        precision: One of `export.PRECISIONS`.
+        precision: One of `export.precisions.CONVERTED`.
         tile: Height and width of the input, pixels.
         bank: Photographs for calibration and for the check.
         origin: Name of the preset.
@@ -35,14 +35,17 @@ def put_model(
         Its entry in models.json, read from the file's own metadata where it says it.
     """
     file = f"models/{origin}_{precision}.tflite"
-    publish(model, folder / file, precision, (tile, tile), bank, origin)
-    facts = read_metadata(folder / file)
+    write_tflite(model, folder / file, precision, (tile, tile), bank, origin)
+    content = (folder / file).read_bytes()
+    facts = read_metadata(content)
     return {
         "file": file,
-        "bytes": (folder / file).stat().st_size,
+        "bytes": len(content),
         "tile": facts["size"][0],
         "probe": probe(folder / file, tile),
         **{key: facts[key] for key in ("variant", "scale", "precision", "receptive_field")},
+        "label": PRECISIONS[precision].label,
+        "webgpu": PRECISIONS[precision].webgpu,
         "license": facts["license"],
     }
 
@@ -68,5 +71,4 @@ def put_manifest(folder: Path, models: list[dict], bank: PairBank) -> None:
     """Write models.json and the example that the page offers, a photograph of `bank`."""
     Image.fromarray(bank.lr(0)).save(folder / "example.png")
     manifest = {"litert_js": VERSION, "example": "example.png", "models": models}
-    with replacing(folder / "models.json") as temporary:
-        temporary.write_text(json.dumps(manifest) + "\n")
+    write_json(folder / "models.json", manifest)

@@ -21,16 +21,16 @@ class PageHandler(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | _TYPES
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args, headers_to_send: dict[str, str], **kwargs):
+    def __init__(self, *args, headers_to_send: dict[str, str], **kwargs) -> None:
         self.headers_to_send = headers_to_send
         super().__init__(*args, **kwargs)
 
-    def end_headers(self):
+    def end_headers(self) -> None:
         for name, value in self.headers_to_send.items():
             self.send_header(name, value)
         super().end_headers()
 
-    def log_request(self, code="-", size="-"):
+    def log_request(self, code="-", size="-") -> None:
         """Nothing: only failures are worth a line."""
 
 

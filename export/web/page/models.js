@@ -2,13 +2,6 @@
  * The models that the page offers, and the form that chooses one.
  */
 
-const PRECISIONS = {
-  float32: "32 bit, reference",
-  float16: "16 bit, precise",
-  dynamic_range: "8-bit weights",
-  int8: "8 bit, coarser",
-};
-
 /** What export/to_web.py wrote of itself and its models. */
 export async function loadManifest() {
   const response = await fetch("models.json");
@@ -19,15 +12,6 @@ export async function loadManifest() {
 /** E.g. "awsrn_sd ×2, float16". */
 export function modelName({ variant, scale, precision }) {
   return `${variant} ×${scale}, ${precision}`;
-}
-
-/**
- * Whether a model also runs on WebGPU.
- *
- * 8-bit models come out up to two grey levels away there from what processors give.
- */
-export function runsOnGpu({ precision }) {
-  return precision.startsWith("float");
 }
 
 /** Three fields, scale, network and precision, that offer only what there is. */
@@ -54,7 +38,7 @@ export class ModelForm {
     const label = {
       scale: (model) => `×${model.scale}`,
       variant: (model) => model.variant,
-      precision: (model) => PRECISIONS[model.precision] ?? model.precision,
+      precision: (model) => model.label,
     };
     const above = [];
     for (const [key, field] of Object.entries(this.fields)) {

@@ -9,7 +9,6 @@ import {
   supportsFeature,
   Tensor,
 } from "./litert/index.js";
-import { runsOnGpu } from "./models.js";
 
 const FOLDER = new URL("./litert/wasm/", import.meta.url).href;
 const TOLERANCE = 4; // grey levels: a sound driver is off by 1, a broken one by dozens
@@ -93,7 +92,7 @@ function moduleOptions() {
 }
 
 async function compile(model, accelerator) {
-  if (accelerator === "webgpu" && !runsOnGpu(model)) {
+  if (accelerator === "webgpu" && !model.webgpu) {
     throw new Error("8-bit models run on the CPU only: choose it, or automatic.");
   }
   const response = await fetch(model.file);

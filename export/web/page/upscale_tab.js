@@ -6,7 +6,7 @@ import { Comparison } from "./comparison.js";
 import { perform } from "./engine.js";
 import { deviceName, dimensions, duration } from "./format.js";
 import { checkSize, resizeCanvas } from "./limits.js";
-import { ModelForm, modelName, runsOnGpu } from "./models.js";
+import { ModelForm, modelName } from "./models.js";
 import { decode, openPicture } from "./picture.js";
 
 /** Everything in the element with the id "upscale". */
@@ -98,7 +98,7 @@ export class UpscaleTab {
   async upscale() {
     const model = this.form.model;
     const chosen = this.ui.accelerator.value;
-    const automatic = this.webGpu && runsOnGpu(model) ? "webgpu" : "wasm";
+    const automatic = this.webGpu && model.webgpu ? "webgpu" : "wasm";
     const first = chosen === "auto" ? automatic : chosen;
     this.running = new AbortController();
     this.busy(true);

@@ -10,14 +10,15 @@ from awsrn_keras.files import replacing
 from awsrn_keras.network.counts import receptive_field
 from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
+from export.precisions import PRECISIONS, Precision
 
-from .calibration import calibration_pictures
+from .calibration import calibration_pictures, held_out_picture
 from .conversion import convert, pixel_graph
 from .flatbuffer import with_metadata
-from .verification import verify
+from .verification import verify_tflite
 
 
-def publish(
+def write_tflite(
     model: AWSRN,
     path: Path,
     precision: str,
@@ -31,35 +32,42 @@ def publish(
     Args:
         model: The network.
         path: Of the .tflite file.
-        precision: One of `export.PRECISIONS`.
+        precision: One of `export.precisions.CONVERTED`.
         size: Height and width of the input; with `dynamic`, of the calibration pictures.
-        bank: Photographs for calibration and for the check.
+        bank: Photographs for calibration and for the check, which takes none of the same crops.
         origin: What names the weights: a preset or a file.
         dynamic: Leave height and width of the input free.
 
     Returns:
-        Size in bytes and what `verify` measured.
+        Size in bytes and what `verify_tflite` measured.
     """
-    pictures = calibration_pictures(bank, *size)
+    row = PRECISIONS[precision]
+    pictures = calibration_pictures(bank, *size) if row.calibrated else []
     shape = (None, None) if dynamic else size
-    graph = pixel_graph(model, shape, precision, pictures)
-    content = convert(graph, shape, precision, pictures)
-    facts = metadata(model, precision, shape, origin)
-    return put_in_place(content, facts, path, model, pictures[0])
+    content = convert(pixel_graph(model, shape, row, pictures), shape, row, pictures)
+    facts = metadata(model, row, shape, origin)
+    return write_verified(content, row, facts, path, model, held_out_picture(bank, *size))
 
 
-def put_in_place(
-    content: bytes, facts: dict, path: Path, model: AWSRN, picture: np.ndarray
+def write_verified(
+    content: bytes,
+    precision: Precision,
+    facts: dict,
+    path: Path,
+    model: AWSRN,
+    picture: np.ndarray,
 ) -> dict:
     """Give a converted network its metadata, verify it with `picture`, write it to `path`."""
     content = with_metadata(content, facts)
-    measured = verify(content, facts["precision"], fuse(model), picture)
+    measured = verify_tflite(content, precision, fuse(model), picture)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return {"bytes": len(content), **measured}
 
 
-def metadata(model: AWSRN, precision: str, size: tuple, origin: str) -> dict:
+def metadata(
+    model: AWSRN, precision: Precision, size: tuple[int | None, int | None], origin: str
+) -> dict:
     """What an app has to know about a file, for its metadata entry."""
     card = presets().get(origin, {})
     return {
@@ -67,9 +75,9 @@ def metadata(model: AWSRN, precision: str, size: tuple, origin: str) -> dict:
         "variant": model.variant,
         "scale": model.scale,
         "kernel_sizes": model.kernel_sizes,
-        "precision": precision,
-        "input": f"RGB (1, height, width, 3), {_number(precision)} 0..255",
-        "output": f"the same, scale times larger, {_number(precision)} 0..255, clipped",
+        "precision": precision.name,
+        "input": f"RGB (1, height, width, 3), {precision.pixels} 0..255",
+        "output": f"the same, scale times larger, {precision.pixels} 0..255, clipped",
         "value_range": [0, 255],
         "size": size,
         "receptive_field": receptive_field(model),
@@ -83,5 +91,9 @@ def metadata(model: AWSRN, precision: str, size: tuple, origin: str) -> dict:
     }
 
 
-def _number(precision):
-    return "uint8" if precision == "int8" else "float32"
+def summary(path: Path, measured: dict) -> str:
+    """What a command prints of a file that was written."""
+    return (
+        f"{path}  {measured['bytes'] / 1e6:.2f} MB, differs from the network by "
+        f"{measured['rms_difference']:.2g} grey levels (rms)"
+    )

@@ -32,6 +32,10 @@ class Precision:
     webgpu: bool = False
     trained: bool = False
 
+    def file(self, dynamic: bool) -> str:
+        """Name of the file; `dynamic` if its height and width are free."""
+        return f"{self.name}{'_resizable' if dynamic else ''}.tflite"
+
     @property
     def calibrated(self) -> bool:
         """It needs photographs from which the ranges of the features are taken."""

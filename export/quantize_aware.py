@@ -85,42 +85,31 @@ def main(arguments: list[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     size = (options.height, options.width)
+    shape = (None, None) if options.dynamic else size
     content = trained_file(
         model,
         bank,
-        size,
+        shape,
         steps=options.steps,
         batch_size=options.batch_size,
         patch_size=options.patch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
-<<<<<<< HEAD
-    size = (None, None) if options.dynamic else (options.height, options.width)
-    content = convert_trained(student, size)
-    facts = metadata(model, "int8", size, options.model)
-    facts["quantisation"] = f"trained for {options.steps} steps of {options.batch_size} patches"
-    path = folder / f"int8_qat{'_resizable' if options.dynamic else ''}.tflite"
-    picture = calibration_pictures(bank, options.height, options.width)[0]
-    measured = put_in_place(content, facts, path, model, picture)
-    print(
-        f"{path}  {measured['bytes'] / 1e6:.2f} MB, differs from the network by "
-        f"{measured['rms_difference']:.2g} grey levels (rms)"
-    )
-=======
-    facts = metadata(model, _PRECISION, size, options.model)
+    facts = metadata(model, _PRECISION, shape, options.model)
     facts["precision"] = "int8"  # an app uses it in the same way
     facts["quantisation"] = f"trained for {options.steps} steps of {options.batch_size} patches"
-    path = folder / f"{_PRECISION.name}.tflite"
+    path = folder / _PRECISION.file(options.dynamic)
     picture = held_out_picture(bank, *size)
     measured = write_verified(content, _PRECISION, facts, path, model, picture)
     print(summary(path, measured))
->>>>>>> 5fccf2b (Export: one table of precisions; measuring without circles or merged sets; LiteRT's own p95)
     if options.json:
         write_json(options.json, {path.name: measured})
 
 
-def trained_file(model: AWSRN, bank: PairBank, size: tuple[int, int], **training: float) -> bytes:
+def trained_file(
+    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: float
+) -> bytes:
     """The .tflite file of the network after the training of `export.qat.training.train`."""
     from export.fused_graph import describe
     from export.qat.ranges import narrow_ranges
@@ -130,7 +119,7 @@ def trained_file(model: AWSRN, bank: PairBank, size: tuple[int, int], **training
 
     pictures = calibration_pictures(bank, _SIDE, _SIDE)
     nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
-    return convert_trained(train(nodes, bank, **training), nodes, size)
+    return convert_trained(train(nodes, bank, **training), size)
 
 
 if __name__ == "__main__":

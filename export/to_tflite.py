@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     measured = {}
     for precision in precisions:
-        path = folder / f"{precision}{'_resizable' if options.dynamic else ''}.tflite"
+        path = folder / PRECISIONS[precision].file(options.dynamic)
         facts = write_tflite(model, path, precision, size, bank, options.model, options.dynamic)
         measured[path.name] = facts
         print(summary(path, facts), flush=True)

@@ -1,9 +1,9 @@
 """Stands in for adb and one phone: a folder holds the phone's files and its state.
 
 `STAND_IN_PHONE` names the folder: `state` (as `adb devices` shows it; no file, no phone),
-`room` (bytes that still fit), `unplug_after` (runs of benchmark_model until the cable is
-pulled), `storage/` (its files) and `commands` (what was asked of it). What benchmark_model
-prints is what others published:
+`room` (bytes that still fit), `unplug_after` and `interrupt_after` (runs of benchmark_model until
+the cable is pulled or Ctrl-C is pressed), `storage/` (its files) and `commands` (what was asked
+of it). What benchmark_model prints is what others published:
 
 CPU: a log of android_aarch64_benchmark_model on GitHub, graph tiny_muaalem_int4.tflite, up to
 the files' names. GPU: LiteRT's benchmark_model, github.com/mlcommons/mobile_app_open, issue
@@ -16,6 +16,7 @@ of adb: packages/modules/adb of the Android Open Source Project.
 import os
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -107,6 +108,14 @@ def setting(name: str) -> str | None:
     return file.read_text().strip() if file.is_file() else None
 
 
+def comes_now(name: str) -> bool:
+    """Whether what a setting counts down to happens in this run."""
+    left = setting(name)
+    if left:
+        in_phone(name).write_text(str(int(left) - 1))
+    return left == "0"
+
+
 def on_phone(path: str) -> Path:
     return in_phone("storage") / path.removeprefix("/")
 
@@ -149,12 +158,12 @@ def benchmark(command: str) -> None:
     if not (folder / model).is_file():
         print(f"ERROR: Failed to load model {model}\nERROR: Benchmarking failed.")
         sys.exit(1)
-    left = setting("unplug_after")
-    if left is not None:
-        if left == "0":
-            in_phone("state").unlink()
-            fail("error: closed")
-        in_phone("unplug_after").write_text(str(int(left) - 1))
+    if comes_now("unplug_after"):
+        in_phone("state").unlink()
+        fail("error: closed")
+    if comes_now("interrupt_after"):
+        os.kill(os.getppid(), signal.SIGINT)
+        os._exit(130)
     if "--use_npu=true" in command:
         print(NPU, end="")
         sys.exit(1)

@@ -53,18 +53,6 @@ def train(
     return student
 
 
-<<<<<<< HEAD
-def convert_trained(student: keras.Model, size: tuple[int | None, int | None]) -> bytes:
-    """The trained network as a .tflite file for one picture, uint8 in and out.
-
-    Args:
-        student: Of `train`.
-        size: Height and width of the input; None leaves it free.
-    """
-    image = tf.TensorSpec((1, *size, 3), tf.float32, name="image")
-    network = tf.function(student).get_concrete_function(image)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([network], student)
-=======
 def _schedule(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     warm_up = steps // 20  # Adam's first steps are as large in every weight, and too large here
     return keras.optimizers.schedules.CosineDecay(
@@ -75,12 +63,16 @@ def _schedule(highest: float, steps: int) -> keras.optimizers.schedules.Learning
     )
 
 
-def convert_trained(student: keras.Model, nodes: list[Node], size: tuple[int, int]) -> bytes:
-    """The trained network as a .tflite file for one picture of `size`, uint8 in and out."""
-    fixed = build(nodes, size, rounded=True)
-    fixed.set_weights(student.get_weights())
-    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
->>>>>>> 5fccf2b (Export: one table of precisions; measuring without circles or merged sets; LiteRT's own p95)
+def convert_trained(student: keras.Model, size: tuple[int | None, int | None]) -> bytes:
+    """The trained network as a .tflite file for one picture, uint8 in and out.
+
+    Args:
+        student: Of `train`.
+        size: Height and width of the input; None leaves it free.
+    """
+    image = tf.TensorSpec((1, *size, 3), tf.float32, name="image")
+    network = tf.function(student).get_concrete_function(image)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network], student)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     with messages_kept_back(), warnings.catch_warnings():

@@ -67,7 +67,7 @@ def test_a_phone_is_timed_on_every_accelerator(exported, phone, binary, tmp_path
     assert len(timings) == 2 * 4
     cpu = timings["awsrn_sd_x2 float32", "cpu", 4]
     assert (cpu.device, cpu.size, cpu.scale) == (PHONE, (24, 20), 2)
-    assert (cpu.median_ms, cpu.p90_ms, cpu.p95_ms, cpu.peak_mb) == (42.419, None, 42.671, 93.2383)
+    assert (cpu.median_ms, cpu.p95_ms, cpu.peak_mb) == (42.419, 42.671, 93.2383)
     assert cpu.megapixels_per_second == pytest.approx(48 * 40 / 42.419e-3 / 1e6)
     gpu = timings["awsrn_sd_x2 float16", "gpu", None]
     assert (gpu.median_ms, gpu.p95_ms, gpu.peak_mb) == (7429.95, 7448.86, None)
@@ -80,7 +80,7 @@ def test_a_phone_is_timed_on_every_accelerator(exported, phone, binary, tmp_path
     text = (exported / "benchmark.md").read_text()
     printed = capsys.readouterr().out
     assert printed.strip() in text
-    assert f"| {PHONE} | awsrn_sd_x2 float32 | 20x24 | CPU, 4 threads | 42.4 | 42.7* |" in printed
+    assert f"| {PHONE} | awsrn_sd_x2 float32 | 20x24 | CPU, 4 threads | 42.4 | 42.7 |" in printed
     assert f"- {PHONE}, NPU: Node number 57 (BATCH_MATMUL) failed to prepare." in printed
     with Image.open(exported / "benchmark.png") as picture:
         assert picture.width > 800
@@ -132,6 +132,27 @@ def test_an_unplugged_phone_keeps_what_was_measured(exported, phone, binary, tmp
     assert "adb shell failed: error: closed" in capsys.readouterr().err
 
 
+def test_ctrl_c_keeps_what_was_measured(exported, phone, binary, tmp_path):
+    (phone / "interrupt_after").write_text("3")
+    figures = tmp_path / "figures.json"
+    options = ["--accelerators", "cpu", "--threads", "1", "2", "--json", str(figures)]
+    with pytest.raises(KeyboardInterrupt):
+        main(on_phone(exported, binary, *options))
+    timings = [("float16", 1), ("float16", 2), ("float32", 1)]
+    assert [(t.file.split()[1], t.threads) for t in read_timings(figures)] == timings
+    assert (exported / "benchmark.md").read_text().count(f"| {PHONE} |") == 3
+    assert not list((phone / "storage/data/local/tmp").iterdir())
+
+
+def test_two_files_of_one_name_are_not_put_into_one_bundle(exported, tmp_path):
+    other = tmp_path / "other"
+    write_file(other / "tflite/float16.tflite", (32, 20))
+    with pytest.raises(InputError, match=r"float16\.tflite are both awsrn_sd_x2 float16") as error:
+        main([str(exported), str(other), "--bundle", str(tmp_path / "bundle")])
+    assert str(other) in str(error.value)
+    assert not (tmp_path / "bundle").exists()
+
+
 def test_a_bundle_is_run_elsewhere_and_its_results_are_read(exported, phone, binary, tmp_path):
     bundle = tmp_path / "bundle"
     options = ["--threads", "2", "--benchmark-model", str(binary)]
@@ -180,8 +201,8 @@ def test_this_machine_is_timed_by_litert_s_command(exported, tmp_path, capsys):
     assert main([str(exported), *options, "--json", str(figures)]) == 0
     cpu, npu = read_timings(figures)
     assert (cpu.file, cpu.threads, cpu.failure) == ("awsrn_sd_x2 float16", 1, None)
-    assert 0.5 < cpu.median_ms <= cpu.p90_ms <= cpu.p95_ms < 10_000
-    assert 20 < cpu.peak_mb < 500
+    assert 0 < cpu.median_ms <= cpu.p95_ms
+    assert cpu.peak_mb > 10  # Python alone needs as much
     assert json.loads(figures.read_text())[0]["megapixels_per_second"] == pytest.approx(
         4 * 24 * 20 / cpu.median_ms / 1e3
     )
@@ -194,12 +215,13 @@ def test_a_driver_in_software_is_timed_on_demand_only(exported, gpu, tmp_path, c
     (exported / "tflite/float32.tflite").unlink()
     figures = tmp_path / "figures.json"
     options = [str(exported), "--threads", "1", "--runs", "2", "--json", str(figures)]
-    assert main([*options, "--accelerators", "gpu"]) == 0
-    (timing,) = read_timings(figures)
+    assert main([*options, "--accelerators", "cpu", "gpu"]) == 0
+    cpu, timing = read_timings(figures)
     assert timing.device.endswith(f", {gpu}")
     assert (timing.accelerator, timing.threads, timing.failure) == ("gpu", None, None)
     if gpu.software:
-        assert timing.median_ms > 20  # 0.4 if LiteRT does not wait for the result
+        # The same processor in roundabout ways; less if LiteRT does not wait for the result.
+        assert timing.median_ms > cpu.median_ms
         assert main(options) == 0
         assert {timing.accelerator for timing in read_timings(figures)} == {"cpu", "npu"}
         assert f"No GPU here: {gpu.name} computes on the processor" in capsys.readouterr().err

@@ -2,26 +2,28 @@
 
 import json
 
-import flatbuffers
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from keras import ops
-from tflite_files import SHIPPED, write_file
+from tflite_files import SHIPPED, changed, write_file
 
-from awsrn_keras import AWSRN
+from awsrn_keras import AWSRN, VARIANTS
 from awsrn_keras.command_line import run_command
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
-from export import PRECISIONS
+from awsrn_keras.upscaling.litert_model import LiteRTModel
 from export.gpu_parity import main
 from export.measure.parity import Difference, compare, judged
-from export.tflite.calibration import calibration_pictures
+from export.precisions import CONVERTED, PRECISIONS
+from export.tflite.calibration import held_out_picture
 from export.tflite.exported import exported_files
-from export.tflite.publish import publish
+from export.tflite.writing import write_tflite
 
-NETWORKS = [(name, scale) for name in ("awsrn_m", "awsrn_s", "awsrn_sd") for scale in (2, 3, 4)]
-NETWORKS += [("awsrn", scale) for scale in (2, 3, 4, 8)]
+# A graph's operators depend on the variant, its ends on the scale: each of them once here, and
+# awsrn_sd x2 below.
+ON_GPU = {("awsrn_nano", 2), ("awsrn_s", 3), ("awsrn_m", 4), ("awsrn", 8)}
+NETWORKS = [(name, scale) for name in VARIANTS for scale in (2, 3, 4)] + [("awsrn", 8)]
+LARGEST = {"float32": 1e-2, "float16": 0.6}
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +33,35 @@ def bank():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "scale"), NETWORKS)
-def test_every_network_runs_whole_on_the_gpu(gpu, bank, tmp_path, variant, scale):
-    model, side = AWSRN(variant, scale), 48 if variant == "awsrn" else 32
+def test_every_network_gives_keras_s_pixels_and_every_kind_runs_whole_on_the_gpu(
+    request, bank, tmp_path, variant, scale
+):
+    model, height, width = AWSRN(variant, scale), 24, 32
     random = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(variable + random.normal(0, 0.02, variable.shape))
-    picture = calibration_pictures(bank, side, side)[0]
+    picture = held_out_picture(bank, height, width)
     expected = ops.convert_to_numpy(model(picture))
     assert expected.std() > 20
     assert np.mean((expected > 0) & (expected < 255)) > 0.9  # clipping does not hide errors
-    for precision in ("float32", "float16"):
-        publish(model, tmp_path / f"{precision}.tflite", precision, (side, side), bank, "random")
-    for file in exported_files(tmp_path):
-        result = compare(file, model, gpu, picture)
-        assert (result.whole, result.faults) == (True, ())
-        assert 0 < result.gpu.largest < (1e-2 if file.path.stem == "float32" else 0.6)
+    for name in LARGEST:
+        path = tmp_path / f"{name}.tflite"
+        write_tflite(model, path, name, (height, width), bank, "random")
+        difference = LiteRTModel(path)(picture) - np.clip(expected, 0, 255)
+        assert 0 < np.abs(difference).max() < LARGEST[name]
+    if (variant, scale) in ON_GPU:
+        gpu = request.getfixturevalue("gpu")
+        for file in exported_files(tmp_path):
+            result = compare(file, model, gpu, picture)
+            assert (result.whole, result.faults) == (True, ())
+            assert 0 < result.gpu.largest < LARGEST[file.path.stem]
+
+
+def test_every_variant_and_scale_is_among_those_on_the_gpu():
+    kinds = ON_GPU | {("awsrn_sd", 2)}
+    assert set(NETWORKS) > ON_GPU
+    assert {variant for variant, _ in kinds} == set(VARIANTS)
+    assert {scale for _, scale in kinds} == {2, 3, 4, 8}
 
 
 @pytest.mark.slow
@@ -59,7 +75,7 @@ def test_every_precision_of_the_default_preset(gpu, exported_tflite, tmp_path, c
     facts = json.loads((tmp_path / "parity.json").read_text())
     assert (facts["gpu"], facts["software"]) == (gpu.name, gpu.software)
     files = {file["file"]: file for file in facts["files"]}
-    assert set(files) == set(PRECISIONS)
+    assert set(files) == set(CONVERTED)
     limits = {"float32": 1e-2, "float16": 0.6, "dynamic_range": 0.6, "int8": 2}
     for name, limit in limits.items():
         assert files[name]["whole"]
@@ -76,7 +92,7 @@ def test_every_precision_of_the_default_preset(gpu, exported_tflite, tmp_path, c
 def test_a_file_that_is_not_delegated_whole_fails(gpu, exported_tflite, tmp_path, capsys):
     content = (exported_tflite / "tflite/int16x8.tflite").read_bytes()
     facts = {"precision": "dynamic_range"}  # as if it were for GPUs
-    write_file(tmp_path / "wrong.tflite", (32, 40), facts, content)
+    write_file(tmp_path / "wrong.tflite", (48, 56), facts, content)
     assert main([str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "wrong: FAILS, whole on the GPU: no\n" in said
@@ -89,7 +105,7 @@ def test_a_folder_of_files_is_compared_with_the_preset_that_they_name(gpu, tmp_p
     assert main([str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "float16: passes, whole on the GPU: yes\n" in said
-    assert "GPU - Keras        largest 0." in said
+    assert "  GPU - Keras        largest 0." in said
 
 
 @pytest.mark.slow
@@ -113,7 +129,6 @@ def test_a_file_of_free_size_is_compared_on_the_processor(gpu, tmp_path, capsys)
 
 
 def test_without_a_driver_the_packages_are_named_with_status_3(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("export.measure.gpu._SWIFTSHADER", ())
     for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES"):
         monkeypatch.setenv(name, str(tmp_path / "no_driver.json"))
     write_file(tmp_path / "float16.tflite", (24, 20))
@@ -128,14 +143,18 @@ def test_without_a_driver_the_packages_are_named_with_status_3(tmp_path, monkeyp
 def test_a_rounded_file_beyond_its_limit_has_to_be_as_near_to_keras_as_the_processor():
     near, far = Difference(6.2, 0.7, 0.9, 48.5), Difference(8.0, 0.7, 0.9, 48.5)
     apart = Difference(3.0, 0.1, 0.3, 57.0)
-    assert judged("int8", near, near, apart) == (
+    int8 = PRECISIONS["int8"]
+    assert judged(int8, near, near, apart) == (
         (),
         "GPU to processor 3, limit 2.0, but as near to Keras as the processor is",
     )
-    assert judged("int8", near, far, apart) == (("GPU to processor 3, limit 2.0",), None)
-    assert judged("float16", near, near, apart) == (("GPU to processor 3, limit 0.6",), None)
-    assert judged("int8", near, far, Difference(2.0, 0.1, 0.2, 60.0)) == ((), None)
-    faults, _ = judged("float32", near, near, apart)
+    assert judged(int8, near, far, apart) == (("GPU to processor 3, limit 2.0",), None)
+    assert judged(PRECISIONS["float16"], near, near, apart) == (
+        ("GPU to processor 3, limit 0.6",),
+        None,
+    )
+    assert judged(int8, near, far, Difference(2.0, 0.1, 0.2, 60.0)) == ((), None)
+    faults, _ = judged(PRECISIONS["float32"], near, near, apart)
     assert faults == ("processor to Keras 6.2, limit 0.01", "GPU to Keras 6.2, limit 0.01")
 
 
@@ -157,6 +176,7 @@ def test_differences_are_those_of_hand_arithmetic():
         ("foreign", r"foreign.tflite: has no metadata entry 'awsrn'"),
         ("run", r"run: made from best.weights.h5, which is no preset; .* with --model"),
         ("mixed", r"mixed: files of awsrn_s_x2, awsrn_sd_x2 in one"),
+        ("other", r"int4.tflite: says it is of precision 'int4'; known are float32, "),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, given, message):
@@ -168,6 +188,7 @@ def test_mistakes_are_one_line(tmp_path, given, message):
     write_file(
         tmp_path / "run/float16.tflite", (24, 20), {"origin": {"weights": "best.weights.h5"}}
     )
+    write_file(tmp_path / "other/int4.tflite", (24, 20), {"precision": "int4"})
     write_file(tmp_path / "mixed/a.tflite", (24, 20))
     write_file(tmp_path / "mixed/b.tflite", (24, 20), {"origin": {"weights": "awsrn_s_x2"}})
     with pytest.raises(InputError, match=message) as error:
@@ -185,11 +206,11 @@ def test_another_network_than_the_files_is_named(gpu, tmp_path):
 
 def test_a_file_that_litert_cannot_load_fails_with_its_reason(gpu, tmp_path, capsys):
     path = write_file(tmp_path / "float16.tflite", (24, 20))
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
-    model.subgraphs[0].operators[0].inputs = [9999, 1]  # no such tensor
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+
+    def spoil(model):
+        model.subgraphs[0].operators[0].inputs = [9999, 1]  # no such tensor
+
+    path.write_bytes(changed(path.read_bytes(), spoil))
     assert main([str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "float16: FAILS\n  on the processor: LiteRT cannot load it (model_load.cc:" in said

@@ -9,12 +9,12 @@ from keras import ops
 from awsrn_keras import AWSRN, fuse
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
+from awsrn_keras.upscaling.litert_model import LiteRTModel
 from export.fused_graph import describe
 from export.quantize_aware import main
 from export.tflite.calibration import calibration_pictures
 from export.tflite.equalisation import fuse_for_int8
 from export.tflite.flatbuffer import read_metadata
-from export.tflite.runtime import LiteRTModel
 
 # tensorflow-model-optimization compares versions in an old way when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:distutils Version classes")
@@ -111,9 +111,9 @@ def test_narrow_ranges_lose_less_and_the_file_gives_the_trained_network_s_pixels
 @pytest.mark.slow
 def test_the_command_writes_a_verified_file_of_pixels(tmp_path):
     few = ["--steps", "2", "--batch-size", "2", "--patch-size", "24"]
-    main(["awsrn_sd_x2", *few, "--height", "24", "--width", "32", "-o", str(tmp_path)])
+    main(["awsrn_s_x2", *few, "--height", "24", "--width", "32", "-o", str(tmp_path)])
     path = tmp_path / "tflite/int8_qat.tflite"
-    assert read_metadata(path)["quantisation"] == "trained for 2 steps of 2 patches"
+    assert read_metadata(path.read_bytes())["quantisation"] == ("trained for 2 steps of 2 patches")
     interpreter = Interpreter(str(path))
     for details in interpreter.get_input_details() + interpreter.get_output_details():
         assert (details["dtype"], details["quantization"]) == (np.uint8, (1.0, 0))

@@ -9,6 +9,7 @@ import zlib
 import keras
 import numpy as np
 import pytest
+from folders import contents
 from fuzz_signatures import check, drawn, systematic
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.wrappers_pb2 import DESCRIPTOR as WRAPPERS
@@ -275,7 +276,3 @@ def test_a_network_that_fails_verification_leaves_the_earlier_export(folder, tmp
     with pytest.raises(RuntimeError, match="differs from the network by nan"):
         publish(broken, tmp_path / "export", TILE, WINDOW)
     assert contents(tmp_path) == before
-
-
-def contents(folder):
-    return {file: file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}

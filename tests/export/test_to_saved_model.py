@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from folders import contents
 
 from awsrn_keras import AWSRN
 from awsrn_keras.command_line import run_command
@@ -59,7 +60,3 @@ def test_the_command_publishes_and_warns_of_useless_tiles(exported, tmp_path, ca
         "saved_model",
     ]
     assert [file.name for file in (place / "saved_model").iterdir()] == ["1"]
-
-
-def contents(folder):
-    return {file: file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}

@@ -5,27 +5,26 @@ import json
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.tools import flatbuffer_utils
 from keras import ops
 
 from awsrn_keras import AWSRN
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
-from export import PRECISIONS
-from export.tflite.calibration import black_and_white, calibration_pictures
+from awsrn_keras.upscaling.litert_model import LiteRTModel
+from export.precisions import CONVERTED
+from export.tflite.calibration import (
+    black_and_white,
+    calibration_pictures,
+    held_out_picture,
+)
 from export.tflite.conversion import shuffle_by_transpose
-from export.tflite.flatbuffer import read_graph, read_metadata
-from export.tflite.publish import publish
-from export.tflite.runtime import LiteRTModel
+from export.tflite.flatbuffer import read_metadata
+from export.tflite.writing import write_tflite
 from export.to_tflite import main
 
-HEIGHT, WIDTH = 32, 40
+HEIGHT, WIDTH = 48, 56  # as conftest.py exports it
 LARGEST_RMS = {"float32": 1e-3, "float16": 0.1, "dynamic_range": 2, "int8": 3, "int16x8": 0.8}
-
-
-@pytest.fixture(scope="module")
-def exported(exported_tflite):
-    """Every precision of the default preset, for an input of 32x40."""
-    return exported_tflite / "tflite"
 
 
 def photograph():
@@ -34,20 +33,20 @@ def photograph():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_each_file_gives_the_network_s_picture(exported, precision):
+@pytest.mark.parametrize("precision", CONVERTED)
+def test_each_file_gives_the_network_s_picture(exported_tflite, precision):
     expected = np.clip(ops.convert_to_numpy(AWSRN.from_preset("awsrn_sd_x2")(photograph())), 0, 255)
     assert expected.std() > 20  # a picture with something in it
-    given = LiteRTModel(exported / f"{precision}.tflite")(photograph())
+    given = LiteRTModel(exported_tflite / f"tflite/{precision}.tflite")(photograph())
     assert given.shape == (1, 2 * HEIGHT, 2 * WIDTH, 3)
     rms = np.sqrt(np.mean((given - expected) ** 2))
     assert rms < LARGEST_RMS[precision]
 
 
 @pytest.mark.slow
-def test_int8_takes_and_gives_pixels_and_the_others_floats(exported):
-    for precision in PRECISIONS:
-        interpreter = Interpreter(str(exported / f"{precision}.tflite"))
+def test_int8_takes_and_gives_pixels_and_the_others_floats(exported_tflite):
+    for precision in CONVERTED:
+        interpreter = Interpreter(str(exported_tflite / f"tflite/{precision}.tflite"))
         for details in interpreter.get_input_details() + interpreter.get_output_details():
             if precision == "int8":
                 assert details["dtype"] is np.uint8
@@ -58,30 +57,32 @@ def test_int8_takes_and_gives_pixels_and_the_others_floats(exported):
 
 
 @pytest.mark.slow
-def test_only_operators_of_phones_are_left(exported):
+def test_only_operators_of_phones_are_left(exported_tflite):
     float_operators = {"CONV_2D", "ADD", "CONCATENATION", "DEPTH_TO_SPACE", "SUB", "MINIMUM"}
     for precision in ("float32", "dynamic_range"):
-        names = operators_seen_by_litert(exported / f"{precision}.tflite")
+        names = operators_in_order(exported_tflite / f"tflite/{precision}.tflite")
         assert set(names) == float_operators
 
-    names = operators_seen_by_litert(exported / "int8.tflite")
+    names = operators_in_order(exported_tflite / "tflite/int8.tflite")
     assert names[0] == names[-1] == "QUANTIZE"
     assert set(names[1:-1]) == float_operators - {"SUB"}  # the summing graph has a 1x1 CONV_2D
 
-    names = operators_seen_by_litert(exported / "int16x8.tflite")
+    names = operators_in_order(exported_tflite / "tflite/int16x8.tflite")
     assert "DEPTH_TO_SPACE" not in names
     assert (names.count("RESHAPE"), names.count("TRANSPOSE")) == (2, 1)
 
 
-def operators_seen_by_litert(path):
-    names = [node["op_name"] for node in Interpreter(str(path))._get_ops_details()]
-    return [name for name in names if name != "DELEGATE"]
+def operators_in_order(path):
+    model = flatbuffer_utils.read_model(path)
+    operators = model.subgraphs[0].operators
+    return [flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) for operator in operators]
 
 
 @pytest.mark.slow
-def test_metadata_says_what_an_app_must_know(exported):
-    for precision in PRECISIONS:
-        facts = read_metadata(exported / f"{precision}.tflite")
+def test_metadata_says_what_an_app_must_know(exported_tflite):
+    for precision in CONVERTED:
+        path = exported_tflite / f"tflite/{precision}.tflite"
+        facts = read_metadata(path.read_bytes())
         assert facts["precision"] == precision
         assert (facts["variant"], facts["scale"], facts["receptive_field"]) == ("awsrn_sd", 2, 22)
         assert facts["value_range"] == [0, 255]
@@ -91,8 +92,8 @@ def test_metadata_says_what_an_app_must_know(exported):
 
 
 @pytest.mark.slow
-def test_int8_file_is_less_than_a_third_of_float32(exported):
-    sizes = {p: (exported / f"{p}.tflite").stat().st_size for p in PRECISIONS}
+def test_int8_file_is_less_than_a_third_of_float32(exported_tflite):
+    sizes = {p: (exported_tflite / f"tflite/{p}.tflite").stat().st_size for p in CONVERTED}
     assert sizes["int8"] <= 0.30 * sizes["float32"]
     assert 0.45 < sizes["float16"] / sizes["float32"] < 0.55
 
@@ -101,8 +102,9 @@ def test_int8_file_is_less_than_a_third_of_float32(exported):
 def test_a_resizable_file_takes_every_size(tmp_path):
     main(["awsrn_sd_x2", "--dynamic", "--precision", "float16", "-o", str(tmp_path)])
     path = tmp_path / "tflite/float16_resizable.tflite"
-    assert read_graph(path.read_bytes()).tensors[0].shape == (1, -1, -1, 3)
-    assert read_metadata(path)["size"] == [None, None]
+    (details,) = Interpreter(str(path)).get_input_details()
+    assert details["shape_signature"].tolist() == [1, -1, -1, 3]
+    assert read_metadata(path.read_bytes())["size"] == [None, None]
     network, file = AWSRN.from_preset("awsrn_sd_x2"), LiteRTModel(path)
     for picture in (photograph(), photograph()[:, :7, :13], photograph()[:, 3:]):
         expected = np.clip(ops.convert_to_numpy(network(picture)), 0, 255)
@@ -110,7 +112,7 @@ def test_a_resizable_file_takes_every_size(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_without_contrast_is_not_published_as_int8(tmp_path):
+def test_a_network_without_contrast_is_not_written_as_int8(tmp_path):
     model = AWSRN("awsrn_s", 2)
     for variable in model.get_layer("skip").trainable_variables:
         variable.assign(ops.zeros_like(variable) + 1e-3)
@@ -118,7 +120,7 @@ def test_a_network_without_contrast_is_not_published_as_int8(tmp_path):
     path = tmp_path / "int8.tflite"
     path.write_bytes(b"an earlier export")
     with pytest.raises(InputError, match="not plain pixels"):
-        publish(model, path, "int8", (16, 20), bank, "grey")
+        write_tflite(model, path, "int8", (16, 20), bank, "grey")
     assert path.read_bytes() == b"an earlier export"
 
 
@@ -134,6 +136,9 @@ def test_calibration_covers_black_white_and_photographs_smaller_than_the_input()
     pictures = calibration_pictures(bank, 200, 190)
     assert {picture.shape for picture in pictures} == {(1, 200, 190, 3)}
     assert len(pictures) == 5
+    held_out = held_out_picture(bank, 200, 190)
+    assert held_out.shape == (1, 200, 190, 3)
+    assert not any(np.array_equal(held_out, picture) for picture in pictures)
     bars = black_and_white(3, 64)
     assert bars.shape == (3, 64, 3)
     assert (bars.min(), bars.max()) == (0, 255)

@@ -21,6 +21,8 @@ SOURCE = Path(to_web.__file__).parent / "web" / "page"
     [
         (["--preset", "awsrn_xl_x2"], "There is no preset 'awsrn_xl_x2'"),
         (["--tile", "44"], "--tile 44: awsrn_sd_x2 needs more than 44 pixels"),
+        (["--serve", "--port", "70000"], r"--port 70000: give 0 \(any that is free\) to 65535"),
+        (["--port", "-1"], "--port -1: give 0"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(options, message, tmp_path):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from awsrn_keras.upscaling.litert_model import LiteRTModel
 from awsrn_keras.upscaling.upscale import upscale_with
-from export.tflite.runtime import LiteRTModel
 from export.web.server import read_headers
 
 
@@ -31,9 +31,9 @@ class Site(NamedTuple):
 
 
 class WholePicture:
-    """LiteRT on the processor, given the whole picture at once; an `Engine` of tiles.py."""
+    """LiteRT on the processor, given the whole picture at once; an `Engine`."""
 
-    margin, window_pixels = 0, 2**30
+    dtype, margin, window_pixels = np.dtype("float32"), 0, 2**30
 
     def __init__(self, network: LiteRTModel, scale: int):
         self.network, self.scale = network, scale

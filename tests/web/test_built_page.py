@@ -28,7 +28,7 @@ def test_manifest_says_what_the_files_say(site):
         "models/awsrn_s_x3_int8.tflite",
     ]
     for model in models:
-        facts = read_metadata(site.folder / model["file"])
+        facts = read_metadata((site.folder / model["file"]).read_bytes())
         for key in ("variant", "scale", "precision", "receptive_field", "license"):
             assert model[key] == facts[key]
         assert [model["tile"]] * 2 == facts["size"]

@@ -112,14 +112,14 @@ def compare_all(files: list[ExportedFile], model: AWSRN, gpu: Gpu) -> list[Parit
     """Compare each file with the network, and print what comes out."""
     from awsrn_keras.data import load_pairs
     from export.measure.parity import compare
-    from export.tflite.calibration import held_out_picture
+    from export.tflite.calibration import calibration_pictures
 
     bank = load_pairs("sample", model.scale, "validation")
     results = []
     with ProgressBar() as bar:
         for file in files:
             bar.start(f"comparing {file.path.name}")
-            picture = held_out_picture(bank, *(file.size or _FREE_SIZE))
+            picture = calibration_pictures(bank, *(file.size or _FREE_SIZE))[0]
             results.append(compare(file, model, gpu, picture))
             bar.clear()
             print(described(results[-1]), flush=True)

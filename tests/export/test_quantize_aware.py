@@ -91,9 +91,9 @@ def test_narrow_ranges_lose_less_and_the_file_gives_the_trained_network_s_pixels
     for name, ranges in (("wide", wide), ("narrow", nodes)):
         untrained[name] = build(ranges, rounded=True)
         untrained[name](batch, training=True)  # the kernels' ranges
-    student = train(nodes, load_pairs("sample", 2, "train"), steps=20, batch_size=4)
+    student = train(nodes, load_pairs("sample", 2, "train"), steps=100, batch_size=4)
     assert error(untrained["narrow"]) < error(untrained["wide"]) < 3
-    assert error(student) < error(untrained["wide"])
+    assert error(student) < 0.97 * error(untrained["narrow"])
     for before, after in zip(
         untrained["narrow"].trainable_variables, student.trainable_variables, strict=True
     ):
@@ -111,7 +111,9 @@ def test_narrow_ranges_lose_less_and_the_file_gives_the_trained_network_s_pixels
 @pytest.mark.slow
 def test_the_command_writes_a_verified_file_of_pixels(tmp_path):
     few = ["--steps", "2", "--batch-size", "2", "--patch-size", "24"]
-    main(["awsrn_s_x2", *few, "--height", "24", "--width", "32", "-o", str(tmp_path)])
+    model = tmp_path / "nano.keras"  # the smallest has the fewest ranges to narrow
+    AWSRN("awsrn_nano", 2).save(model)
+    main([str(model), *few, "--height", "24", "--width", "32", "-o", str(tmp_path)])
     path = tmp_path / "tflite/int8_qat.tflite"
     assert read_metadata(path.read_bytes())["quantisation"] == ("trained for 2 steps of 2 patches")
     interpreter = Interpreter(str(path))

@@ -20,7 +20,7 @@ from export.tflite.exported import exported_files
 def benchmark_folder(folder, top):
     """A benchmark of one picture, `x2/HR` and `x2/LR`."""
     bank = load_pairs("sample", 2, "validation")
-    hr, lr = bank.hr(0)[2 * top :][:124, :180], bank.lr(0)[top:][:62, :90]
+    hr, lr = bank.hr(0)[2 * top :][:100, :120], bank.lr(0)[top:][:50, :60]
     for side, image in (("HR", hr), ("LR", lr)):
         (folder / "x2" / side).mkdir(parents=True)
         Image.fromarray(image).save(folder / "x2" / side / "picture.png")

@@ -62,31 +62,27 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium, site):
-    """Opens the page as `new_page(init_script=..., routes=..., url=...)`.
+class Pages:
+    """Opens the page in contexts of its own, and notes what goes wrong in any of them.
 
-    In the end no page may have logged an error or have asked another host for anything.
+    No page may log an error or ask another host for anything.
     """
-    contexts, faults = [], []
 
-    def watched(request, url):
-        if not request.url.startswith((url, f"blob:{url}")):
-            faults.append(f"request to {request.url}")
+    def __init__(self, chromium, site: Site):
+        self._chromium, self._site = chromium, site
+        self._contexts = []
+        self.faults = []
 
-    def logged(message):
-        if message.type == "error":
-            faults.append(f"console: {message.text}")
-
-    def new_page(init_script="", routes=(), url=site.url, **options):
-        context = chromium.new_context(**options)
-        contexts.append(context)
+    def open(self, init_script="", routes=(), url=None, **options):
+        url = url or self._site.url
+        context = self._chromium.new_context(**options)
+        self._contexts.append(context)
         context.set_default_timeout(60_000)
-        context.on("request", lambda request: watched(request, url))
-        context.on("console", logged)
-        context.on("weberror", lambda error: faults.append(f"exception: {error.error}"))
+        context.on("request", lambda request: self._watch(request, url))
+        context.on("console", self._log)
+        context.on("weberror", lambda error: self.faults.append(f"exception: {error.error}"))
         page = context.new_page()
-        page.faults = faults
+        page.faults = self.faults
         if init_script:
             page.add_init_script(init_script)
         for pattern, handler in routes:
@@ -95,9 +91,45 @@ def new_page(chromium, site):
         page.locator("#device:not(:empty)").wait_for(state="attached")
         return page
 
-    yield new_page
-    for context in contexts:
-        context.close()
+    def close(self):
+        for context in self._contexts:
+            context.close()
+
+    def _watch(self, request, url):
+        if not request.url.startswith((url, f"blob:{url}")):
+            self.faults.append(f"request to {request.url}")
+
+    def _log(self, message):
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+
+@pytest.fixture
+def new_page(chromium, site):
+    """Opens a page as `new_page(init_script=..., routes=..., url=...)`; see `Pages`."""
+    pages = Pages(chromium, site)
+    yield pages.open
+    pages.close()
+    assert pages.faults == []
+
+
+@pytest.fixture(scope="module")
+def pages_of_module(chromium, site):
+    pages = Pages(chromium, site)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture(scope="module")
+def page_of_module(pages_of_module):
+    return pages_of_module.open()
+
+
+@pytest.fixture
+def page(page_of_module, pages_of_module):
+    """The page that the tests of a module share, for those that need nothing special."""
+    yield page_of_module
+    faults, pages_of_module.faults[:] = list(pages_of_module.faults), []
     assert faults == []
 
 

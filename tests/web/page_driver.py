@@ -48,15 +48,21 @@ def expected(site: Site, pixels: np.ndarray, alpha=None, scale=2, precision="flo
     return upscale_with(WholePicture(network, scale), pixels, alpha)
 
 
-def upscale(page, path, accelerator, **choices):
+def upscale(page, path, accelerator, scale="2", precision="float16"):
     """Choose a file and a model and wait for the end; the message."""
     page.get_by_label("Choose a picture").set_input_files(path)
     page.get_by_label("Compute on").select_option(accelerator)
-    for label, value in choices.items():
+    for label, value in (("scale", scale), ("precision", precision)):
         page.get_by_label(label.capitalize(), exact=True).select_option(value)
     page.get_by_role("button", name="Upscale").click()
     page.get_by_role("button", name="Cancel").wait_for(state="hidden")
     return page.get_by_role("status").inner_text()
+
+
+def worker_of(page):
+    """The page's own worker, beside which LiteRT.js starts some for its threads."""
+    (worker,) = (worker for worker in page.workers if worker.url.endswith("/worker.js"))
+    return worker
 
 
 def download(page) -> Image.Image:

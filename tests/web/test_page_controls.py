@@ -1,22 +1,23 @@
 """The page by keyboard, its layouts, its promises about the network, the benchmark tab."""
 
+import contextlib
 import functools
 import re
 import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from optional import optional
 
-from .page_driver import download, expected, upscale
+from .page_driver import download, expected, upscale, worker_of
 
-expect = optional("playwright.sync_api").expect
+playwright = optional("playwright.sync_api")
+expect = playwright.expect
 pytestmark = pytest.mark.slow
 
 
-def test_slider_divides_the_picture_by_keyboard(new_page, picture):
-    page = new_page()
+def test_slider_divides_the_picture_by_keyboard(page, picture):
     upscale(page, picture(48, 60)[0], "wasm")
     slider = page.get_by_role("slider")
     before, after = page.locator(".stage img"), page.locator(".stage canvas")
@@ -40,8 +41,8 @@ def test_slider_divides_the_picture_by_keyboard(new_page, picture):
     assert insets(before)[1] == pytest.approx(width, abs=1)
 
 
-def test_divider_follows_the_pointer(new_page, picture):
-    page = new_page()
+def test_divider_follows_the_pointer(page, picture):
+    viewport = page.viewport_size
     upscale(page, picture(48, 60)[0], "wasm")
     page.get_by_label("Zoom").select_option("4")
     divider = page.locator(".divider").bounding_box()
@@ -63,11 +64,11 @@ def test_divider_follows_the_pointer(new_page, picture):
     middle = [box["x"] + box["width"] / 2 for box in (stage, view)]
     assert stage["width"] > view["width"] + 50
     assert middle[0] == pytest.approx(middle[1], abs=2)  # enlarged about the middle
+    page.set_viewport_size(viewport)
 
 
-def test_pictures_can_be_dropped(new_page, picture):
+def test_pictures_can_be_dropped(page, picture):
     path, _ = picture(30, 44)
-    page = new_page()
     transfer = page.evaluate_handle(
         """bytes => {
             const transfer = new DataTransfer();
@@ -110,26 +111,59 @@ def test_everything_works_by_keyboard_alone(new_page):
     page.get_by_role("status").filter(has_text="Cancelled.").wait_for()
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
-def test_layout_fits_phones_and_desktops_in_both_schemes(new_page, picture, width, height):
-    path, _ = picture(60, 90)
-    papers = set()
-    for scheme in ("light", "dark"):
-        page = new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page.get_by_label("Choose a picture").set_input_files(path)
-        page.get_by_role("status").filter(has_text="90 × 60").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        controls = page.locator(".controls").bounding_box()
-        stage = page.locator(".frame").bounding_box()
-        beside = stage["x"] >= controls["x"] + controls["width"]
-        assert beside if width > 1000 else stage["y"] >= controls["y"] + controls["height"]
-    assert len(papers) == 2
+def test_layout_fits_phones_and_desktops_in_both_schemes(new_page, picture):
+    page = new_page()
+    page.get_by_label("Choose a picture").set_input_files(picture(60, 90)[0])
+    page.get_by_role("status").filter(has_text="90 × 60").wait_for()
+    for width, height in ((390, 844), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        papers = set()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            controls = page.locator(".controls").bounding_box()
+            stage = page.locator(".frame").bounding_box()
+            beside = stage["x"] >= controls["x"] + controls["width"]
+            assert beside if width > 1000 else stage["y"] >= controls["y"] + controls["height"]
+        assert len(papers) == 2
 
 
-def test_no_other_host_can_be_asked(new_page, picture):
-    from playwright.sync_api import Error
+@contextlib.contextmanager
+def served(handler):
+    """The address of a server for as long as the block lasts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://localhost:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
+
+@pytest.fixture
+def other_host():
+    """The address of a host that lets every page read it, and the paths that were asked for."""
+    asked = []
+
+    class Open(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_request(self, *_):
+            pass
+
+    with served(Open) as url:
+        yield url, asked
+
+
+def test_no_other_host_can_be_asked(new_page, site, picture, other_host):
+    other, asked = other_host
     requested = []
     page = new_page()
     page.context.on("request", lambda request: requested.append(request.url))
@@ -138,31 +172,48 @@ def test_no_other_host_can_be_asked(new_page, picture):
 
     # Those of the worker are seen, too; new_page checks where each of them went.
     assert {url.rsplit(".", 1)[-1] for url in requested} >= {"js", "tflite", "wasm"}
-    for context in (page, page.workers[0]):
-        with pytest.raises(Error, match=r"Content Security Policy|Failed to fetch"):
-            context.evaluate("fetch('http://127.0.0.1:9/')")
+    for place, context in (("page", page), ("worker", worker_of(page))):
+        with pytest.raises(playwright.Error, match="Failed to fetch"):
+            context.evaluate("url => fetch(url)", f"{other}{place}")
+    assert asked == []
+    assert any("Content Security Policy" in fault for fault in page.faults)
     page.faults.clear()  # the browser reports what it just refused
     assert page.evaluate("crossOriginIsolated")
 
 
-def test_works_on_hosts_that_send_no_headers(new_page, site, picture):
-    path, pixels = picture(48, 60)
+def plain_handler(folder):
+    """Serves the page as most hosts do, without the headers of `_headers`."""
 
     class Plain(SimpleHTTPRequestHandler):
         def log_request(self, *_):
             pass
 
-    handler = functools.partial(Plain, directory=str(site.folder))
-    with ThreadingHTTPServer(("localhost", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        page = new_page(url=f"http://localhost:{server.server_port}/")
+    return functools.partial(Plain, directory=str(folder))
+
+
+def test_without_the_policy_another_host_could_be_asked(new_page, site, picture, other_host):
+    """Else the test above would prove nothing."""
+    other, asked = other_host
+    with served(plain_handler(site.folder)) as url:
+        page = new_page(url=url, bypass_csp=True)
+        upscale(page, picture(48, 60)[0], "wasm")
+        for place, context in (("page", page), ("worker", worker_of(page))):
+            fetch = "async url => (await fetch(url)).status"
+            assert context.evaluate(fetch, f"{other}{place}") == 200
+        page.context.close()
+    assert asked == ["/page", "/worker"]
+    page.faults.clear()  # those two requests
+
+
+def test_works_on_hosts_that_send_no_headers(new_page, site, picture):
+    path, pixels = picture(48, 60)
+
+    with served(plain_handler(site.folder)) as url:
+        page = new_page(url=url)
         upscale(page, path, "wasm")
         facts = page.locator("#facts").inner_text()
         result = np.asarray(download(page).convert("RGB")).astype(int)
         page.context.close()
-        server.shutdown()
-        thread.join()
 
     assert "CPU" in facts
     assert "threads" not in facts
@@ -179,13 +230,19 @@ def test_without_room_for_threads_there_is_one(new_page, picture):
     page.faults.clear()  # the browser reports the file that was withheld
 
 
-def test_benchmark_gives_a_table_to_copy(new_page):
+def test_benchmark_gives_a_table_to_copy(new_page, site):
     def only_two(route):
         manifest = route.fetch().json()
         route.fulfill(json={**manifest, "models": manifest["models"][:2]})
 
+    def quickly(route):
+        script = route.fetch().text()
+        assert script.count("const SECONDS = 3;") == 1
+        script = script.replace("const SECONDS = 3;", "const SECONDS = 0.3;")
+        route.fulfill(body=script, content_type="text/javascript", headers=site.headers())
+
     page = new_page(
-        routes=[("**/models.json", only_two)],
+        routes=[("**/models.json", only_two), ("**/benchmark_tab.js", quickly)],
         permissions=["clipboard-read", "clipboard-write"],
     )
     page.get_by_role("tab", name="Benchmark").click()

@@ -12,24 +12,25 @@ def offer(page, path):
     page.get_by_label("Choose a picture").set_input_files(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("empty.jpg", b"", "empty.jpg is empty (0 bytes)."),
-        ("notes.txt", b"hello", "notes.txt is not a photograph. Choose a JPEG,"),
-        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photograph"),
-        ("renamed.png", b"hello" * 99, "renamed.png is damaged, or this browser cannot read"),
-    ],
-)
-def test_what_is_no_picture_is_refused(new_page, picture, tmp_path, name, content, message):
+def test_what_is_no_picture_is_refused(new_page, picture, tmp_path):
+    Image.new("1", (26000, 20000)).save(tmp_path / "huge.png")
+    refused = {
+        "empty.jpg": (b"", "empty.jpg is empty (0 bytes)."),
+        "notes.txt": (b"hello", "notes.txt is not a photograph. Choose a JPEG,"),
+        "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photograph"),
+        "renamed.png": (b"hello" * 99, "renamed.png is damaged, or this browser cannot read"),
+        "huge.png": (None, "26000 × 20000 pixels are too many"),  # its header says so
+    }
     page = new_page()
-    path = tmp_path / name
-    path.write_bytes(content)
+    for name, (content, message) in refused.items():
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
 
-    offer(page, path)
+        offer(page, path)
 
-    page.get_by_role("status").filter(has_text=message).wait_for()
-    expect(page.get_by_role("button", name="Upscale")).to_be_disabled()
+        page.get_by_role("status").filter(has_text=message).wait_for()
+        expect(page.get_by_role("button", name="Upscale")).to_be_disabled()
     offer(page, picture(30, 40)[0])
     page.get_by_role("status").filter(has_text="40 × 30 pixels.").wait_for()
     expect(page.get_by_role("button", name="Upscale")).to_be_enabled()
@@ -51,17 +52,6 @@ def test_pixels_damaged_behind_a_good_header_are_refused(new_page, picture):
     page.get_by_role("button", name="Upscale").evaluate("button => button.click()")
 
     damaged.wait_for()
-
-
-def test_a_picture_of_gigapixels_is_refused_by_its_header(new_page, tmp_path):
-    path = tmp_path / "huge.png"
-    Image.new("1", (26000, 20000)).save(path)
-    page = new_page()
-
-    offer(page, path)
-
-    page.get_by_role("status").filter(has_text="26000 × 20000 pixels are too many").wait_for()
-    expect(page.get_by_role("button", name="Upscale")).to_be_disabled()
 
 
 def test_the_limit_follows_the_memory_of_the_device(new_page, picture):

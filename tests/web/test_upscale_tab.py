@@ -7,7 +7,7 @@ from PIL import Image
 
 from awsrn_keras.pictures.alpha import fill_transparent
 
-from .page_driver import download, expected, upscale
+from .page_driver import download, expected, upscale, worker_of
 
 expect = optional("playwright.sync_api").expect
 pytestmark = pytest.mark.slow
@@ -23,11 +23,10 @@ def largest_difference(image, wanted):
     ("accelerator", "precision"), [("webgpu", "float16"), ("wasm", "float16"), ("wasm", "int8")]
 )
 def test_tiles_give_the_pixels_of_litert_on_the_whole_picture(
-    new_page, site, picture, accelerator, precision
+    page, site, picture, accelerator, precision
 ):
     # 2 x 2 windows of 48 pixels, and on the processor 4 x 7.
     path, pixels = picture(49, 50) if accelerator == "webgpu" else picture(57, 70)
-    page = new_page(accept_downloads=True)
 
     message = upscale(page, path, accelerator, precision=precision)
 
@@ -44,28 +43,8 @@ def test_tiles_give_the_pixels_of_litert_on_the_whole_picture(
     assert largest_difference(bicubic, wanted) > 20  # else the check above proves little
 
 
-def test_windows_cover_an_axis_and_have_full_margins(new_page):
-    size, margin = 48, 22
-    cut = """async ([length, size, margin]) =>
-        (await import("./tiles.js")).cutAxis(length, size, margin)"""
-    page = new_page()
-
-    for length in (1, 30, 48, 49, 52, 53, 70, 101):
-        spans = page.evaluate(cut, [length, size, margin])
-
-        edges = [0, *(span["end"] for span in spans)]
-        assert [span["begin"] for span in spans] == edges[:-1]
-        assert edges[-1] == length
-        for span in spans:
-            assert span["begin"] == 0 or span["begin"] - span["start"] >= margin
-            assert span["end"] == length or span["start"] + size - span["end"] >= margin
-            assert 0 <= span["start"] <= max(0, length - size)
-            assert span["end"] <= span["start"] + size
-
-
-def test_another_network_and_scale_can_be_chosen(new_page, site, picture):
+def test_another_network_and_scale_can_be_chosen(page, site, picture):
     path, pixels = picture(52, 64)
-    page = new_page()
 
     upscale(page, path, "wasm", scale="3")
 
@@ -75,9 +54,8 @@ def test_another_network_and_scale_can_be_chosen(new_page, site, picture):
     assert largest_difference(result, expected(site, pixels, scale=3)[0]) <= 1
 
 
-def test_a_picture_smaller_than_a_window_is_mirrored(new_page, site, picture):
+def test_a_picture_smaller_than_a_window_is_mirrored(page, site, picture):
     path, pixels = picture(20, 60)
-    page = new_page()
 
     upscale(page, path, "wasm")
 
@@ -86,7 +64,7 @@ def test_a_picture_smaller_than_a_window_is_mirrored(new_page, site, picture):
     assert largest_difference(download(page), wanted) <= 1
 
 
-def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(new_page, site, picture):
+def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(page, site, picture):
     _, pixels = picture(51, 60)
     path, _ = picture(51, 60)
     alpha = np.full((51, 60), 255, "uint8")
@@ -94,7 +72,6 @@ def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(new_page, site, pictu
     hidden = np.where(alpha[..., None] > 0, pixels, np.uint8(0))
     assert (fill_transparent(hidden, alpha > 0) != hidden).any()
     Image.fromarray(np.dstack([hidden, alpha])).save(path)
-    page = new_page()
 
     upscale(page, path, "wasm")
 
@@ -106,11 +83,10 @@ def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(new_page, site, pictu
     assert largest_difference(result[opaque][:, :3], colours[opaque]) <= 1
 
 
-def test_exif_orientation_is_followed(new_page, site, picture):
+def test_exif_orientation_is_followed(page, site, picture):
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn to the right
     path, _ = picture(50, 66, ".jpg", quality=95, exif=exif)
-    page = new_page()
 
     upscale(page, path, "wasm")
 
@@ -133,7 +109,7 @@ def test_cancel_stops_the_worker_and_the_page_goes_on(new_page, picture):
     page.get_by_label("Compute on").select_option("wasm")
     page.get_by_role("button", name="Upscale").click()
     page.get_by_text(" of 10146 tiles").wait_for()  # some are done
-    (worker,) = (worker for worker in page.workers if worker.url.endswith("/worker.js"))
+    worker = worker_of(page)
 
     with worker.expect_event("close"):
         page.get_by_role("button", name="Cancel").click()
@@ -175,9 +151,8 @@ def test_browsers_without_jspi_run_floating_point_on_webgpu(new_page, site, pict
     assert largest_difference(download(page), expected(site, pixels)[0]) <= 1
 
 
-def test_8_bit_models_are_computed_on_the_processor(new_page, site, picture):
+def test_8_bit_models_are_computed_on_the_processor(page, site, picture):
     path, pixels = picture(48, 50)
-    page = new_page()
 
     message = upscale(page, path, "webgpu", precision="int8")
     assert message == "8-bit models run on the CPU only: choose it, or automatic."

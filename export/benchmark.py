@@ -53,6 +53,23 @@ def parser() -> argparse.ArgumentParser:
         help="of the processor; on this machine as far as it has cores (default 1 2 4)",
     )
     option("--runs", type=int, default=20, help="pictures timed (default %(default)s)")
+    option("--not-here", action="store_true", help="time nothing on this machine")
+    option(
+        "--add",
+        nargs="+",
+        **path,
+        metavar="RESULTS",
+        help="also show these: files of --json, bundles with results",
+    )
+    option("-o", "--output", type=Path, metavar="DIR", help="default the first EXPORT_FOLDER, or .")
+    option("--json", type=Path, metavar="FILE", help="also write the table to this file")
+    add_phones(parse)
+    return parse
+
+
+def add_phones(parse: argparse.ArgumentParser) -> None:
+    """Add the options that concern phones."""
+    option = parse.add_argument_group("phones").add_argument
     option("--android", action="store_true", help="also on the phones that adb finds")
     option("--serial", help="only on the phone of that serial, as `adb devices` lists it")
     option(
@@ -67,18 +84,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="with the .so files of an accelerator, pushed beside benchmark_model",
     )
-    option("--not-here", action="store_true", help="time nothing on this machine")
     option("--bundle", type=Path, metavar="DIR", help="write models and a script to DIR, no more")
-    option(
-        "--add",
-        nargs="+",
-        **path,
-        metavar="RESULTS",
-        help="also show these: files of --json, bundles with results",
-    )
-    option("-o", "--output", type=Path, metavar="DIR", help="default the first EXPORT_FOLDER, or .")
-    option("--json", type=Path, metavar="FILE", help="also write the table to this file")
-    return parse
 
 
 def main(arguments: list[str] | None = None) -> int:

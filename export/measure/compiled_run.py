@@ -30,7 +30,7 @@ def main(model: str, accelerator: str, result: str, *rest: str) -> None:
     np.savez(result, **facts)
 
 
-def _run(compiled, picture):
+def _run(compiled: CompiledModel, picture: np.ndarray) -> np.ndarray:
     (signature,) = compiled.get_signature_list()
     (entry,) = compiled.get_input_tensor_details(signature).values()
     if tuple(entry["shape"]) != picture.shape:

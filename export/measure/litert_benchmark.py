@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from ai_edge_litert.options import Options
 from ai_edge_litert.tools import benchmark_litert_model as litert
 
 
@@ -28,7 +29,7 @@ def peak_mb() -> float:
 def main() -> None:
     create_options = litert.create_model_options
 
-    def waiting(*arguments):
+    def waiting(*arguments) -> Options:
         options = create_options(*arguments)
         options.gpu_options.benchmark_mode = True
         return options

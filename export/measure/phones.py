@@ -47,7 +47,7 @@ class Phone:
         serial: As `adb devices` lists it.
     """
 
-    def __init__(self, serial: str):
+    def __init__(self, serial: str) -> None:
         self._serial = serial
         keys = ("product.brand", "product.model", "build.version.release")
         brand, model, version = (self._adb("shell", "getprop", f"ro.{key}").strip() for key in keys)

@@ -21,7 +21,7 @@ class ThisMachine:
         software: Take a driver in software, too, whose times say nothing of GPUs.
     """
 
-    def __init__(self, gpu: bool, software: bool):
+    def __init__(self, gpu: bool, software: bool) -> None:
         self.name = machine_name()
         self._gpu = find_gpu() if gpu else None
         self._without_gpu = self._gpu is not None and self._gpu.software and not software

@@ -64,11 +64,11 @@ def _layer(node: Node) -> keras.layers.Layer:
 
 
 class _DepthToSpace(keras.layers.Layer):
-    def __init__(self, block: int, **kwargs):
+    def __init__(self, block: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.block = block
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(x, self.block)
 
 
@@ -79,18 +79,18 @@ def _output_range(node: Node, followed_by: str | None) -> tuple[float, float] | 
     return _PIXELS if followed_by == "depth_to_space" else node.range
 
 
-def _rounded_pixels(x, name):
+def _rounded_pixels(x: tf.Tensor, name: str) -> tf.Tensor:
     return QuantizeWrapperV2(keras.layers.Activation("linear", name=name), _Rounding(_PIXELS))(x)
 
 
 class _KernelQuantizer(LastValueQuantizer):
     """Symmetric 8 bits, one scale for each output channel."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
 
-    def build(self, tensor_shape, name, layer):
-        def variable(suffix, value):
+    def build(self, tensor_shape, name: str, layer) -> dict[str, tf.Variable]:
+        def variable(suffix: str, value: float) -> tf.Variable:
             start = keras.initializers.Constant(value)
             return layer.add_weight(
                 name + suffix, shape=tensor_shape[-1:], initializer=start, trainable=False
@@ -102,27 +102,27 @@ class _KernelQuantizer(LastValueQuantizer):
 class _Rounding(QuantizeConfig):
     """Kernel of a convolution to 8 bits; output to 8 bits within `limits` unless None."""
 
-    def __init__(self, limits: tuple[float, float] | None):
+    def __init__(self, limits: tuple[float, float] | None) -> None:
         self.limits = limits
 
-    def get_weights_and_quantizers(self, layer):
+    def get_weights_and_quantizers(self, layer) -> list[tuple]:
         return [(layer.kernel, _KernelQuantizer())] if hasattr(layer, "kernel") else []
 
-    def set_quantize_weights(self, layer, quantize_weights):
+    def set_quantize_weights(self, layer, quantize_weights: list) -> None:
         if quantize_weights:
             layer.kernel = quantize_weights[0]
 
-    def get_activations_and_quantizers(self, layer):
+    def get_activations_and_quantizers(self, layer) -> list[tuple]:
         return []
 
-    def set_quantize_activations(self, layer, quantize_activations):
+    def set_quantize_activations(self, layer, quantize_activations: list) -> None:
         pass
 
-    def get_output_quantizers(self, layer):
+    def get_output_quantizers(self, layer) -> list[FixedQuantizer]:
         if self.limits is None:
             return []
         low, high = self.limits
         return [FixedQuantizer(num_bits=8, init_min=low, init_max=high, narrow_range=False)]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"limits": self.limits}

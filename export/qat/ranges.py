@@ -24,7 +24,7 @@ def narrow_ranges(nodes: list[Node], pictures: list[np.ndarray]) -> list[Node]:
     batch = np.concatenate(pictures)
     target = np.clip(build(nodes)(batch), 0, 255)
 
-    def error(candidate):
+    def error(candidate: list[Node]) -> float:
         rounded = build(candidate, rounded=True)
         rounded(batch, training=True)  # the kernels' ranges
         return float(np.mean((np.asarray(rounded(batch)) - target) ** 2))
@@ -36,7 +36,7 @@ def narrow_ranges(nodes: list[Node], pictures: list[np.ndarray]) -> list[Node]:
     return nodes
 
 
-def _groups(nodes) -> list[set[str]]:
+def _groups(nodes: list[Node]) -> list[set[str]]:
     """Names of the nodes that share a range and have steps of their own, the largest first."""
     groups = {}
     read_by = {source: node.kind for node in nodes for source in node.inputs}
@@ -47,7 +47,7 @@ def _groups(nodes) -> list[set[str]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def _narrowed(nodes, group):
+def _narrowed(nodes: list[Node], group: set[str]) -> list[Node]:
     return [
         replace(node, range=tuple(_STEP * limit for limit in node.range))
         if node.name in group

@@ -38,7 +38,7 @@ def train(
     """
     teacher, student = build(nodes), build(nodes, rounded=True)
 
-    def with_target(lr, hr):
+    def with_target(lr: tf.Tensor, hr: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return lr, tf.clip_by_value(teacher(lr), 0, 255)
 
     batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target)

@@ -47,7 +47,9 @@ def pixel_graph(
     return keras.Model(fused.input, upscaled, name=f"{model.name}_{precision.name}")
 
 
-def shuffle_by_transpose(pixels, height: int, width: int, scale: int):
+def shuffle_by_transpose(
+    pixels: keras.KerasTensor, height: int, width: int, scale: int
+) -> keras.KerasTensor:
     """`depth_to_space` of one picture, in four dimensions at most."""
     rows = ops.reshape(pixels, (height, width, scale, 3 * scale))
     rows = ops.transpose(rows, (0, 2, 1, 3))

@@ -80,7 +80,7 @@ def _inside(node, model: ModelT) -> bool:
     """Whether an operator neither reads the input or constants alone nor gives the output."""
     graph = model.subgraphs[0]
 
-    def known(index):
+    def known(index: int) -> bool:
         buffer = model.buffers[graph.tensors[index].buffer]
         return index in graph.inputs or buffer.data is not None
 

@@ -138,6 +138,8 @@ def test_without_a_driver_the_packages_are_named_with_status_3(tmp_path, monkeyp
     error = capsys.readouterr().err
     assert error.endswith("apt-get install libvulkan1 chromium\n")
     assert error.count("\n") == 1
+    assert main([]) == 3
+    assert capsys.readouterr().out == ""  # nothing was exported first
 
 
 def test_a_rounded_file_beyond_its_limit_has_to_be_as_near_to_keras_as_the_processor():

@@ -12,7 +12,7 @@ from awsrn_keras import AWSRN
 from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.upscaling.litert_model import LiteRTModel
-from export.precisions import CONVERTED
+from export.precisions import CONVERTED, PRECISIONS
 from export.tflite.calibration import (
     black_and_white,
     calibration_pictures,
@@ -76,6 +76,31 @@ def operators_in_order(path):
     model = flatbuffer_utils.read_model(path)
     operators = model.subgraphs[0].operators
     return [flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) for operator in operators]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONVERTED)
+def test_the_table_says_which_numbers_a_file_holds(exported_tflite, name):
+    path = exported_tflite / f"tflite/{name}.tflite"
+    model = flatbuffer_utils.read_model(path)
+    graph = model.subgraphs[0]
+
+    def types(indices):
+        return {flatbuffer_utils.type_to_name(graph.tensors[i].type).lower() for i in indices}
+
+    operators = zip(operators_in_order(path), graph.operators, strict=True)
+    convolutions = [node for kind, node in operators if kind == "CONV_2D"]
+    kernels = [
+        i
+        for i, tensor in enumerate(graph.tensors)
+        if tensor.shape is not None
+        and np.prod(tensor.shape) >= 1024  # the converter leaves smaller ones as they are
+        and model.buffers[tensor.buffer].data is not None
+    ]
+    precision = PRECISIONS[name]
+    assert types(kernels) == {precision.weights}
+    assert types(node.outputs[0] for node in convolutions) == {precision.features}
+    assert types([*graph.inputs, *graph.outputs]) == {precision.pixels}
 
 
 @pytest.mark.slow

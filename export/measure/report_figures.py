@@ -32,9 +32,17 @@ def measure_files(files: list[ExportedFile], data: list[str], runs: int) -> dict
         part of a picture and each file's difference to float32 in it, grey levels.
 
     Raises:
-        InputError: `data` cannot be read, or LiteRT cannot time a file.
+        InputError: `data` cannot be read, LiteRT cannot time a file, or one of fixed size is
+            too small for windows.
     """
     (reference,) = (file for file in files if file.path.stem == "float32")
+    fixed = [file for file in files if file.precision.fixed_size]
+    for file in [*fixed, reference] if fixed else []:
+        if min(file.size) <= 2 * file.facts["receptive_field"]:
+            raise InputError(
+                f"{file.path}: at most twice the receptive field high or wide, too small to be "
+                f"scored in windows: export a larger one, or --leave-out {fixed[0].path.stem}."
+            )
     sets = load_image_sets(data, reference.facts["scale"])
     references, rows, errors = {}, {}, {}
     with ProgressBar() as bar:

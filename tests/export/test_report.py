@@ -111,6 +111,13 @@ def test_a_folder_without_float32_is_refused(tmp_path):
         main([str(tmp_path), "--runs", "0"])
 
 
+def test_a_fixed_size_too_small_for_windows_is_named(tmp_path):
+    for name in ("float32", "int16x8"):
+        write_file(tmp_path / f"tflite/{name}.tflite", (24, 60), {"precision": name})
+    with pytest.raises(InputError, match=r"int16x8\.tflite: at most twice .* --leave-out int16x8"):
+        main([str(tmp_path)])
+
+
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "tflite").mkdir()
     (tmp_path / "tflite/float32.tflite").write_bytes(b"no flatbuffer at all")

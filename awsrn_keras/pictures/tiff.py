@@ -41,6 +41,8 @@ ROWS_PER_STRIP, STRIP_SIZES, X_RESOLUTION, Y_RESOLUTION, PLANAR = 278, 279, 282,
 RESOLUTION_UNIT, PREDICTOR, COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT = 296, 317, 320, 322, 323
 TILE_OFFSETS, TILE_SIZES, SUB_FOLDERS, INK_SET, EXTRA_SAMPLES = 324, 325, 330, 332, 338
 SAMPLE_FORMAT, XMP, IPTC, PHOTOSHOP, ICC, DNG_VERSION = 339, 700, 33723, 34377, 34675, 50706
+SUBSAMPLING, REFERENCE_BLACK_WHITE = 530, 532
+_FULL_RANGES = (0, 255, 128, 255, 128, 255)
 _GEOGRAPHY = {33550, 33922, 34264, 34735}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
@@ -99,7 +101,7 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
         if ORIENTATION in folder:
             tags[ORIENTATION] = folder[ORIENTATION]
     else:
-        values, photometric = _by_pillow(file, samples, bits)
+        values, photometric = _by_pillow(file, layout, samples, bits)
         bits = 8
         tags.put(ORIENTATION, SHORT, 1)  # Pillow has turned it
     left_out = _what_is_left_out(folder)
@@ -169,8 +171,14 @@ def _checked_kind(folder):
     formats = set(folder.numbers(SAMPLE_FORMAT, (1,))) - {1, 4}  # of the latter nothing is known
     if formats or len(bits) > 1 or not 1 <= min(bits) <= 16:
         depths = " and ".join(f"{count}-bit" for count in sorted(bits))
-        kind = {2: "signed ", 3: "floating-point "}.get(formats.pop(), "complex ") if formats else ""
+        kind = (
+            {2: "signed ", 3: "floating-point "}.get(formats.pop(), "complex ") if formats else ""
+        )
         raise Unsupported(f"{depths} {kind}pixels; save it with 8 or 16 bits, unsigned")
+    if photometric == _YCBCR and folder.number(COMPRESSION, 1) == 1:
+        ranges = folder.numbers(REFERENCE_BLACK_WHITE, _FULL_RANGES)
+        if folder.numbers(SUBSAMPLING, (2, 2)) != (1, 1) or ranges != _FULL_RANGES:
+            raise Unsupported("uncompressed YCbCr of an unusual layout; save it as RGB")
     if photometric == _CMYK and folder.number(INK_SET, 1) != 1:
         raise Unsupported("its inks are not cyan, magenta, yellow and black; save it as RGB")
     return samples, int(bits.pop()), photometric
@@ -297,8 +305,10 @@ def _unpacked(rows, width, depth, bits, order):
     return values
 
 
-def _by_pillow(file, samples, bits):
+def _by_pillow(file, layout, samples, bits):
     """Samples of a file whose compression knows about pixels, and their interpretation."""
+    if layout == (">", True):  # Pillow finds no size in it
+        raise Unsupported("a big-endian BigTIFF compressed as JPEG; save it with LZW")
     file.seek(0)
     image = TiffImagePlugin.TiffImageFile(file)
     compression = image.info.get("compression")

@@ -67,9 +67,9 @@ def upright(values, orientation):
 
 
 def oriented_exif(draw: random.Random, orientation: int) -> bytes:
-    """EXIF of one entry, of any type that a number can have."""
+    """EXIF of one entry, of one of the types that it may have."""
     order = draw.choice("<>")
-    kind, code = draw.choice([(3, "HH"), (3, "HH"), (4, "I"), (1, "BBH")])
+    kind, code = draw.choice([(3, "HH"), (3, "HH"), (4, "I"), (9, "i")])
     value = [orientation, *[0] * (len(code) - 1)]
     start = struct.pack(order + "2sHIH", b"II" if order == "<" else b"MM", 42, 8, 1)
     return start + struct.pack(order + "HHI" + code + "I", 0x0112, kind, 1, *value, 0)

@@ -11,12 +11,25 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .tiff_tags import LONG, SHORT, SIZES, Folder, Layout, read_folder, read_header
+from .tiff_tags import (
+    BYTE,
+    CODES,
+    LONG,
+    RATIONALS,
+    SHORT,
+    SIZES,
+    Folder,
+    Layout,
+    read_folder,
+    read_header,
+)
 
 EXIF_PREFIX = b"Exif\0\0"  # in JPEG files
 _ORIENTATION, EXIF_FOLDER, _GPS_FOLDER, _INTEROPERABILITY = 0x0112, 0x8769, 0x8825, 0xA005
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002}, {0x0101, 0xA003}
-_ONE = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii"}  # by type
+# How numbers of each type are stored; bytes are no numbers to Pillow.
+_NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE}
+_NUMBERS |= {kind: 2 * code for kind, code in RATIONALS.items()}
 # Of a TIFF file's own tags those that describe the scene, not how the pixels are stored:
 # document, description, maker, model, software, date, artist, computer, rating, copyright, and
 # what Windows adds; then EXIF and GPS folders.
@@ -72,7 +85,7 @@ def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
         folder = Folder()
     found = re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)
     if _ORIENTATION in folder:
-        turn = folder.number(_ORIENTATION, 1)
+        turn = folder.number(_ORIENTATION, 1) if folder[_ORIENTATION].kind in _NUMBERS else 1
     else:
         turn = int(found[1]) if found else 1
     return int(turn) if turn in range(1, 9) else 1
@@ -98,9 +111,9 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes:
                 folder = struct.unpack_from(order + "I", exif, value)[0]
                 entries += _entries(exif, order, folder)
         for tag, kind, count, start, value in entries:
-            if tag == _ORIENTATION and kind in _ONE:
-                one = _ONE[kind]
-                struct.pack_into(order + one, changed, value, *[1] * len(one))
+            if tag == _ORIENTATION and kind in _NUMBERS:
+                code = _NUMBERS[kind]
+                struct.pack_into(order + code, changed, value, *[1] * len(code))
             elif tag in _WIDTHS | _HEIGHTS and kind in (SHORT, LONG) and count == 1:
                 struct.pack_into(order + "H", changed, start + 2, LONG)  # may exceed 65535
                 struct.pack_into(order + "I", changed, value, width if tag in _WIDTHS else height)

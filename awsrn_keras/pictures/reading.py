@@ -160,13 +160,16 @@ def _by_pillow(image):
     if any(name == "APP13" for name, _ in applications):
         left_out.append("IPTC and Photoshop's data")
     comment = info.get("comment") or b""
+    dpi = info.get("dpi")
+    if dpi == (72, 72) and not info.get("jfif_unit"):
+        dpi = None  # Pillow's answer where EXIF says nothing
     pixels, alpha, icc = _arrays(image, icc)
     return Picture(
         pixels,
         alpha,
         exif=(info.get("exif") or b"").removeprefix(EXIF_PREFIX),
         icc=icc,
-        dpi=info.get("dpi"),
+        dpi=dpi,
         format=_FORMATS[image.format],
         frames=frames,
         xmp=xmp,

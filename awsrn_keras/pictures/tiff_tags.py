@@ -9,9 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 SIZES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
-_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-_RATIONALS = {5: "I", 10: "i"}
-SHORT, LONG, RATIONAL, LONG8 = 3, 4, 5, 16
+CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+CODES |= {16: "Q", 17: "q", 18: "Q"}
+RATIONALS = {5: "I", 10: "i"}
+BYTE, SHORT, LONG, RATIONAL, LONG8 = 1, 3, 4, 5, 16
 
 
 class Layout(NamedTuple):
@@ -29,13 +30,13 @@ class Value(NamedTuple):
 
     def numbers(self, order: str) -> tuple[float, ...]:
         """The value as numbers; none where it is not numbers."""
-        if self.kind in _RATIONALS:
-            parts = struct.unpack(f"{order}{len(self.data) // 4}{_RATIONALS[self.kind]}", self.data)
+        if self.kind in RATIONALS:
+            parts = struct.unpack(f"{order}{len(self.data) // 4}{RATIONALS[self.kind]}", self.data)
             return tuple(a / b if b else 0 for a, b in zip(parts[::2], parts[1::2], strict=True))
-        if self.kind not in _CODES:
+        if self.kind not in CODES:
             return ()
         count = len(self.data) // SIZES[self.kind]
-        return struct.unpack(f"{order}{count}{_CODES[self.kind]}", self.data)
+        return struct.unpack(f"{order}{count}{CODES[self.kind]}", self.data)
 
 
 class Folder(dict[int, "Value | Folder"]):
@@ -51,7 +52,7 @@ class Folder(dict[int, "Value | Folder"]):
         return self.numbers(tag, (default,))[0]
 
     def put(self, tag: int, kind: int, *numbers: int) -> None:
-        code = _RATIONALS.get(kind) or _CODES[kind]
+        code = RATIONALS.get(kind) or CODES[kind]
         self[tag] = Value(kind, struct.pack(f"{self.order}{len(numbers)}{code}", *numbers))
 
 

@@ -10,10 +10,10 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from .errors import InputError
 
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd")
 _stderr_lock = threading.RLock()
 
 
@@ -63,15 +63,16 @@ def start_backend() -> str:
         devices = keras.distribution.list_devices()
         said = messages()
     accelerators = [name for name in devices if not name.lower().startswith("cpu")]
-    if not accelerators and _has_gpu():
+    if not accelerators and has_gpu():
         print(f"This machine has a GPU that {backend} does not use:\n{said}", file=sys.stderr)
     where = ", ".join(accelerators) or f"CPU ({cpu_cores()} cores)"
     return f"Computing on {where}, Keras {keras.__version__} with {backend} {version}"
 
 
-def _has_gpu() -> bool:
-    """Whether a driver for computing on NVIDIA's or AMD's GPUs is installed and sees one."""
-    return bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, _GPU_DEVICES))
+def has_gpu() -> bool:
+    """Whether this machine has a GPU that a backend could compute on, without loading one."""
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return bool(devices or shutil.which("nvidia-smi"))
 
 
 def cpu_cores() -> int:

@@ -42,8 +42,9 @@ OPTIONS = Namespace(
 
 
 class Repeat:
-    """The cheapest `Engine` of tiles.py: nearest neighbour, x2."""
+    """The cheapest `Engine`: nearest neighbour, x2."""
 
+    dtype = np.dtype("float32")
     scale, margin, window_pixels = 2, 0, 10**6
 
     def __call__(self, window):

@@ -96,7 +96,7 @@ def messages_kept_back() -> Iterator[Callable[[], str]]:
     logging.getLogger("tensorflow").setLevel("ERROR")  # a new picture size is no retracing fault
     with _stderr_lock, tempfile.TemporaryFile() as held:
 
-        def messages():
+        def messages() -> str:
             sys.stderr.flush()
             held.seek(0)
             return held.read().decode(errors="replace")

@@ -28,7 +28,7 @@ def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return np.where(visible[..., None], colours, blocks)
 
 
-def _block_sums(values):
+def _block_sums(values: np.ndarray) -> np.ndarray:
     """Sums over blocks of 2x2."""
     rows = values[::2] + values[1::2]
     return rows[:, ::2] + rows[:, 1::2]

@@ -64,7 +64,7 @@ def tags_of_exif(exif: bytes) -> Folder:
     return descriptive_tags(file, layout, read_folder(file, layout, first)[0])
 
 
-def _folder_below(file, layout, folder, tag):
+def _folder_below(file: BinaryIO, layout: Layout, folder: Folder, tag: int) -> Folder | None:
     try:
         return read_folder(file, layout, int(folder.number(tag)))[0] if tag in folder else None
     except ValueError:

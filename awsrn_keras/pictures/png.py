@@ -10,7 +10,8 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import PngImagePlugin
@@ -67,7 +68,7 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     return Picture(pixels, alpha, **_metadata(single, texts))
 
 
-def _chunks(file) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """Name and content of each chunk, its checksum verified, until that named IEND."""
     at, name = len(SIGNATURE), b""
     while name != b"IEND":
@@ -84,7 +85,9 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
 
 
-def _pixels(plain, depth, colour_type, chunks):
+def _pixels(
+    plain: bytes, depth: int, colour_type: int, chunks: dict[bytes, bytes]
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Pixels and alpha or None of the PNG file `plain`, without texts, profile and so on."""
     image = PngImagePlugin.PngImageFile(io.BytesIO(plain))
     sixteen = depth == 16 and colour_type != _GREY
@@ -112,7 +115,9 @@ def _pixels(plain, depth, colour_type, chunks):
     return values, _from_colour_key(values, depth, chunks.get(b"tRNS"))
 
 
-def _from_palette(indices, chunks):
+def _from_palette(
+    indices: np.ndarray, chunks: dict[bytes, bytes]
+) -> tuple[np.ndarray, np.ndarray | None]:
     table = np.zeros((256, 4), np.uint8)
     table[:, 3] = 255
     colours = np.frombuffer(chunks.get(b"PLTE", b"")[:768], np.uint8)
@@ -123,7 +128,7 @@ def _from_palette(indices, chunks):
     return table[indices, :3], table[indices, 3] if b"tRNS" in chunks else None
 
 
-def _from_colour_key(values, depth, key):
+def _from_colour_key(values: np.ndarray, depth: int, key: bytes | None) -> np.ndarray | None:
     """Alpha of a file that names one colour, in its own bits, as transparent; None without."""
     samples = 1 if values.ndim == 2 else 3
     if key is None or len(key) != 2 * samples:
@@ -134,11 +139,11 @@ def _from_colour_key(values, depth, key):
     return np.where(hidden, 0, top).astype(values.dtype)
 
 
-def _metadata(chunks, texts):
+def _metadata(chunks: dict[bytes, bytes], texts: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     """What the chunks say besides pixels, as arguments of `Picture`."""
     left_out, budget = [], _UNZIPPED_BYTES
 
-    def unzipped(data, what):
+    def unzipped(data: bytes, what: str) -> bytes | None:
         nonlocal budget
         try:
             decompressor = zlib.decompressobj()
@@ -180,7 +185,9 @@ def _metadata(chunks, texts):
     }
 
 
-def _parsed_text(name, content, unzipped):
+def _parsed_text(
+    name: bytes, content: bytes, unzipped: Callable[[bytes, str], bytes | None]
+) -> tuple[str, str, bytes | None]:
     """Keyword, encoding and bytes (None where they are not to be had) of a text chunk."""
     keyword, _, rest = content.partition(b"\0")
     keyword, encoding, zipped = keyword.decode("latin-1"), "latin-1", name == b"zTXt"
@@ -192,7 +199,7 @@ def _parsed_text(name, content, unzipped):
     return keyword, encoding, unzipped(rest, f"text {keyword!r}") if zipped else rest
 
 
-def _raw_profile(text):
+def _raw_profile(text: bytes) -> bytes:
     """EXIF that a text holds in hexadecimal digits, after three lines; empty where it does not."""
     try:
         raw = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode())
@@ -202,7 +209,7 @@ def _raw_profile(text):
     return raw if raw[:2] in (b"II", b"MM") else b""
 
 
-def _dpi(chunk):
+def _dpi(chunk: bytes) -> tuple[float, float] | None:
     if len(chunk) != 9 or chunk[8] != 1:
         return None
     return tuple(side * 0.0254 for side in struct.unpack(">II", chunk[:8]))
@@ -221,7 +228,7 @@ def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
     return info
 
 
-def write_sixteen_bit(path, pixels: np.ndarray, picture: Picture) -> None:
+def write_sixteen_bit(path: Path, pixels: np.ndarray, picture: Picture) -> None:
     """Write uint16 `(height, width, channels)`, 1 to 4 channels, and what `picture` says of it."""
     height, width, channels = pixels.shape
     colour_type = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}[channels]

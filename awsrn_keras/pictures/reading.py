@@ -10,6 +10,7 @@ import re
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -107,10 +108,10 @@ def to_eight_bits(values: np.ndarray) -> np.ndarray:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _picture(path, file, max_megapixels):
+def _picture(path: str | os.PathLike, file: BinaryIO, max_megapixels: float) -> Picture:
     """The picture as stored, with EXIF and XMP as they are."""
 
-    def check_size(width, height):
+    def check_size(width: int, height: int) -> None:
         if width * height > max_megapixels * 1e6:
             raise InputError(
                 f"{path}: declares {width} x {height} pixels, more than the limit of "
@@ -128,7 +129,7 @@ def _picture(path, file, max_megapixels):
     return _by_pillow(image)
 
 
-def _open(file, start):
+def _open(file: BinaryIO, start: bytes) -> Image.Image:
     """The file with its header read, by the first of Pillow's plugins that takes it.
 
     `Image.open` would refuse large pictures by a limit for the whole program, which is not
@@ -144,7 +145,7 @@ def _open(file, start):
     raise UnidentifiedImageError
 
 
-def _by_pillow(image):
+def _by_pillow(image: Image.Image) -> Picture:
     info, left_out = image.info, []
     icc, xmp = info.get("icc_profile") or b"", info.get("xmp") or b""
     frames = getattr(image, "n_frames", 1)
@@ -178,7 +179,7 @@ def _by_pillow(image):
     )
 
 
-def _arrays(image, icc):
+def _arrays(image: Image.Image, icc: bytes) -> tuple[np.ndarray, np.ndarray | None, bytes]:
     """Pixels, alpha or None, and the profile that is theirs."""
     if image.mode == "CMYK":
         pixels, icc = cmyk_to_srgb(np.array(image), icc)
@@ -193,14 +194,14 @@ def _arrays(image, icc):
     return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1]), icc
 
 
-def _decoded(comment):
+def _decoded(comment: bytes) -> str:
     try:
         return comment.decode("utf-8")
     except UnicodeDecodeError:
         return comment.decode("latin-1")
 
 
-def _finished(picture):
+def _finished(picture: Picture) -> Picture:
     """The picture turned upright, its metadata true of that, and nothing that cannot be right."""
     turn = exif_orientation(picture.exif, picture.xmp)
     pixels = _upright(picture.pixels, turn)
@@ -219,7 +220,7 @@ def _finished(picture):
     )
 
 
-def _upright(values, orientation):
+def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
     """Pixels turned and mirrored as the EXIF orientation says, 1 to 8."""
     if orientation >= 5:
         values = values.swapaxes(0, 1)

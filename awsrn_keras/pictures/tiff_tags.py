@@ -5,6 +5,7 @@ no tag of an unusual type changes on its way.
 """
 
 import struct
+from enum import IntEnum
 from typing import BinaryIO, NamedTuple
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -13,6 +14,45 @@ CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "
 CODES |= {16: "Q", 17: "q", 18: "Q"}
 RATIONALS = {5: "I", 10: "i"}
 BYTE, SHORT, LONG, RATIONAL, LONG8 = 1, 3, 4, 5, 16
+
+
+class Tag(IntEnum):
+    """Those tags that this project reads or writes by name."""
+
+    SUBFILE_TYPE = 254
+    OLD_SUBFILE_TYPE = 255
+    WIDTH = 256
+    HEIGHT = 257
+    BITS = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    STRIP_OFFSETS = 273
+    ORIENTATION = 274
+    SAMPLES = 277
+    ROWS_PER_STRIP = 278
+    STRIP_SIZES = 279
+    X_RESOLUTION = 282
+    Y_RESOLUTION = 283
+    PLANAR = 284
+    RESOLUTION_UNIT = 296
+    PREDICTOR = 317
+    COLOUR_MAP = 320
+    TILE_WIDTH = 322
+    TILE_HEIGHT = 323
+    TILE_OFFSETS = 324
+    TILE_SIZES = 325
+    SUB_FOLDERS = 330
+    INK_SET = 332
+    EXTRA_SAMPLES = 338
+    SAMPLE_FORMAT = 339
+    SUBSAMPLING = 530
+    REFERENCE_BLACK_WHITE = 532
+    XMP = 700
+    IPTC = 33723
+    PHOTOSHOP = 34377
+    ICC = 34675
+    DNG_VERSION = 50706
 
 
 class Layout(NamedTuple):

@@ -12,10 +12,11 @@ from PIL import Image
 
 from ..errors import InputError
 from ..files import replacing
-from . import png, tiff
+from . import png
 from .exif import EXIF_PREFIX, upright_exif, upright_xmp
 from .picture import Picture
 from .reading import to_eight_bits
+from .tiff_writing import write_tiff
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
 _LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}
@@ -102,12 +103,12 @@ def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
     return replace(picture, **changes), lost
 
 
-def _holds_text(format, keyword, text):
+def _holds_text(format: str, keyword: str, text: str) -> bool:
     comment = format == "jpeg" and keyword == "Comment"
     return format == "png" or (comment and len(text.encode()) <= _MOST_BYTES["jpeg"]["comment"])
 
 
-def _unlike_srgb(picture):
+def _unlike_srgb(picture: Picture) -> list[str]:
     """Names of the chunks by which a PNG file departs from sRGB, unless a profile says it all."""
     chunks = dict(picture.colour)
     if b"cICP" in chunks:
@@ -127,7 +128,7 @@ class PillowCanvas:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype):
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = shape
         self.image = Image.new("L" if len(shape) == 2 else "RGB", (shape[1], shape[0]))
 
@@ -175,20 +176,20 @@ def write_picture(
     )
     with replacing(path) as temporary:
         if format == "tiff":
-            tiff.write(temporary, _stacked(picture), picture)
+            write_tiff(temporary, _stacked(picture), picture)
         elif format == "png" and picture.pixels.dtype == np.uint16:
             png.write_sixteen_bit(temporary, _stacked(picture), picture)
         else:
             _write_by_pillow(picture, temporary, format, quality or _QUALITY)
 
 
-def _stacked(picture):
+def _stacked(picture: Picture) -> np.ndarray:
     """Pixels with alpha as the last channel, `(height, width, channels)`."""
     pixels = np.atleast_3d(picture.pixels)
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
-def _write_by_pillow(picture, path, format, quality):
+def _write_by_pillow(picture: Picture, path: Path, format: str, quality: int) -> None:
     image = _as_image(picture.pixels)
     if picture.alpha is not None:
         alpha = _as_image(picture.alpha)
@@ -212,7 +213,7 @@ def _write_by_pillow(picture, path, format, quality):
     image.save(path, format, **options)
 
 
-def _as_image(values):
+def _as_image(values: np.ndarray | PillowCanvas) -> Image.Image:
     if isinstance(values, PillowCanvas):
         return values.image
     return Image.fromarray(to_eight_bits(values))

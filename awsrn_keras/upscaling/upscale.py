@@ -17,7 +17,7 @@ from ..pictures.alpha import constant_around, fill_transparent
 from .engine import Engine
 from .engines import make_engine
 from .self_ensemble import SelfEnsemble
-from .tiling import cut
+from .tiling import Windows, cut
 
 if TYPE_CHECKING:
     from ..network.model import AWSRN
@@ -116,7 +116,7 @@ def upscale_with(
     return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
 
 
-def _check(image, tile):
+def _check(image: np.ndarray, tile: int | None) -> None:
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
@@ -130,7 +130,14 @@ def _check(image, tile):
         raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
 
 
-def _upscale_layer(engine, layer, rows, columns, canvas, keep_constant) -> Iterator[None]:
+def _upscale_layer(
+    engine: Engine,
+    layer: np.ndarray,
+    rows: Windows,
+    columns: Windows,
+    canvas: np.ndarray,
+    keep_constant: bool,
+) -> Iterator[None]:
     """Fill the canvas window by window; yields after each."""
     scale = engine.scale
     for row in rows.spans:
@@ -152,7 +159,7 @@ def _upscale_layer(engine, layer, rows, columns, canvas, keep_constant) -> Itera
             yield
 
 
-def _upscale_window(engine, window):
+def _upscale_window(engine: Engine, window: np.ndarray) -> np.ndarray:
     unit = np.float32(257 if window.dtype == np.uint16 else 1)
     colours = window if window.ndim == 3 else np.repeat(window[..., None], 3, axis=2)
     if engine.dtype == np.float32:
@@ -169,5 +176,5 @@ def _times(side: slice, scale: int) -> slice:
     return slice(side.start * scale, side.stop * scale)
 
 
-def _enlarged(values, scale):
+def _enlarged(values: np.ndarray, scale: int) -> np.ndarray:
     return values.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -10,7 +10,7 @@ from PIL import Image
 from unusual_pictures import refused_tiff, tiff_file, tiff_meaning, tiff_samples, upright
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.pictures import Picture, losses, read_picture, tiff, write_picture
+from awsrn_keras.pictures import Picture, losses, read_picture, tiff_writing, write_picture
 
 SAMPLES = {"miniswhite": 1, "minisblack": 1, "palette": 1, "rgb": 3, "separated": 4}
 
@@ -224,7 +224,7 @@ def test_a_tiff_beyond_4_gib_becomes_a_big_tiff(tmp_path, monkeypatch):
     exif[0x010F] = "Cam"
     picture = Picture(raw[..., :3], raw[..., 3], exif=exif.tobytes()[6:], xmp=b"<x/>")
     write_picture(picture, tmp_path / "small.tif")
-    monkeypatch.setattr(tiff, "CLASSIC_BYTES", 400_000)
+    monkeypatch.setattr(tiff_writing, "CLASSIC_BYTES", 400_000)
 
     write_picture(picture, tmp_path / "big.tif")
 

@@ -10,9 +10,11 @@ import struct
 import zlib
 from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
 import tifffile
+from optional import optional
+
+imagecodecs = optional("imagecodecs")  # also for tifffile's compressions
 
 ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
 ADAM7 += [(1, 0, 2, 1)]  # first row and column, then their steps

@@ -79,7 +79,8 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
         raise InputError(f"{path}: {error}.") from None
     except Image.DecompressionBombError:
         raise InputError(
-            f"{path}: more pixels than Pillow takes; raise PIL.Image.MAX_IMAGE_PIXELS."
+            f"{path}: more pixels than this program lets Pillow read "
+            "(PIL.Image.MAX_IMAGE_PIXELS); save it as PNG."
         ) from None
     except UnidentifiedImageError:
         raise InputError(

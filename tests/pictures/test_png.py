@@ -7,13 +7,15 @@ import sys
 import zlib
 
 import numpy as np
-import png
 import pytest
+from optional import optional
 from PIL import Image, ImageCms, PngImagePlugin
 from unusual_pictures import noise, png_chunk, png_file, scaled
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.pictures import Picture, losses, read_picture, write_picture
+
+png = optional("png")
 
 KINDS = [(0, depth) for depth in (1, 2, 4, 8, 16)] + [(3, depth) for depth in (1, 2, 4, 8)]
 KINDS += [(kind, depth) for kind in (2, 4, 6) for depth in (8, 16)]

@@ -172,9 +172,10 @@ def _unpacked(rows: np.ndarray, width: int, depth: int, bits: int, order: str) -
         return rows[:, : width * depth].reshape(len(rows), width, depth)
     if bits == 16:
         return rows.view(order + "u2").astype(np.uint16).reshape(len(rows), width, depth)
-    stream = np.unpackbits(rows, axis=1)[:, : width * depth * bits]
-    stream = stream.reshape(len(rows), width, depth, bits)
-    values = np.zeros(stream.shape[:3], np.uint8 if bits < 8 else np.uint16)
-    for bit in range(bits):
-        values = values << 1 | stream[..., bit]
-    return values
+    start = np.arange(width * depth) * bits  # of a sample in its row; it is in three bytes there
+    three = np.pad(rows, ((0, 0), (0, 2)))
+    values = np.zeros((len(rows), len(start)), np.uint32)
+    for number in range(3):
+        values = values << 8 | three[:, start // 8 + number]
+    values = values >> (24 - bits - start % 8).astype(np.uint32) & (2**bits - 1)
+    return values.astype(np.uint8 if bits < 8 else np.uint16).reshape(len(rows), width, depth)

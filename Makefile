@@ -36,7 +36,7 @@ system:  # Debian packages for the tests in a browser and on a GPU (in software)
 faults: $(VENV)/installed  # training killed 25 times and interrupted 5 times, compared to the bit
 	$(BIN)/python tests/faults/kill_training.py
 
-fuzz: $(VENV)/installed  # 10,000 damaged pictures, 3,000 tensors for the server
+fuzz: $(VENV)/installed  # 10,000 damaged pictures, 2,000 unusual ones, 3,000 tensors for the server
 	$(BIN)/python tests/fuzz_pictures.py
 	$(BIN)/python tests/fuzz_signatures.py
 

@@ -20,8 +20,9 @@ from PIL import Image
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
+from awsrn_keras.network.variants import VARIANTS, Variant
 from awsrn_keras.pictures import losses, read_picture, to_eight_bits, write_picture
-from awsrn_keras.pictures.alpha import fill_transparent
+from awsrn_keras.pictures.alpha import constant_around, fill_transparent
 from awsrn_keras.upscaling.jobs import Job, plan
 from export.serving.servers import GrpcServer, RestServer, ServerError, connect
 
@@ -102,8 +103,12 @@ def upscale_file(job: Job, server: RestServer | GrpcServer, overwrite: bool) -> 
     if alpha is None:
         (upscaled,) = upscale_pixels(server, [pixels])
     else:
-        pixels = fill_transparent(pixels, alpha > 0)
-        upscaled, alpha = upscale_pixels(server, [pixels, to_eight_bits(alpha)])
+        pixels, small = fill_transparent(pixels, alpha > 0), to_eight_bits(alpha)
+        upscaled, alpha = upscale_pixels(server, [pixels, small])
+        # As `upscale` does; the server does not say how far its network sees.
+        same = constant_around(small, max(map(Variant.receptive_field, VARIANTS.values())))
+        times = np.ones((len(alpha) // len(small), alpha.shape[1] // small.shape[1]), np.uint8)
+        alpha = np.where(np.kron(same, times), np.kron(small, times), alpha)
     notes = losses(picture, job.format)
     if picture.pixels.dtype == np.uint16:
         notes = [*(note for note in notes if "16 bits" not in note), "16 bits (rounded to 8)"]

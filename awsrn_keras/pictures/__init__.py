@@ -1,12 +1,12 @@
 """Picture files in and out: pixels as arrays, and the metadata that a user wants back.
 
-`reading` and `writing` are what others call; `exif`, `sixteen_bit` and `encoders` do what
-Pillow does not: EXIF changed in place, 16-bit colour read, 16-bit PNG and TIFF written.
+`reading` and `writing` are what others call; `png` and `tiff` take and give pixels as those
+files mean them, 16 bits included; `exif` and `tiff_tags` keep metadata byte for byte.
 """
 
+from .picture import Picture
 from .reading import (
     IMAGE_SUFFIXES,
-    Picture,
     find_images,
     read_picture,
     read_rgb,

@@ -6,7 +6,6 @@ from types import ModuleType
 
 import numpy as np
 
-from ..command_line import messages_kept_back
 from ..errors import InputError
 
 
@@ -28,9 +27,8 @@ class LiteRTModel:
     def __init__(self, model: os.PathLike | bytes, threads: int = 2):
         new_interpreter = import_litert().interpreter.Interpreter
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
-        with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-            self.interpreter = new_interpreter(model_content=content, num_threads=threads)
-            self.interpreter.allocate_tensors()
+        self.interpreter = new_interpreter(model_content=content, num_threads=threads)
+        self.interpreter.allocate_tensors()
         self._input = self.interpreter.get_input_details()[0]
         self._output = self.interpreter.get_output_details()[0]
         self._shape = tuple(self._input["shape"])

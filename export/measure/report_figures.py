@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.errors import InputError
 from awsrn_keras.progress import ProgressBar
 from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
@@ -74,7 +75,8 @@ def upscale_by(file: ExportedFile, windows: bool) -> Upscale:
     With `windows` it reads overlapping windows of its own size, smaller ones filled up with
     their mirror image; otherwise the whole picture, to which its input is resized.
     """
-    model = LiteRTModel(file.path)
+    with messages_kept_back():
+        model = LiteRTModel(file.path)
     if not windows:
         return lambda lr: model(lr[None])[0]
     (height, width), scale, margin = file.size, file.facts["scale"], file.facts["receptive_field"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import write_json
 from awsrn_keras.network.model import AWSRN
@@ -56,7 +57,8 @@ def probe(path: Path, tile: int) -> list:
     Returns:
         RGB values 0..255 of 8x8 pixels of LiteRT's result, spread evenly.
     """
-    result = LiteRTModel(path)(probe_picture(tile))[0]
+    with messages_kept_back():
+        result = LiteRTModel(path)(probe_picture(tile))[0]
     places = ((np.arange(_PROBES) + 0.5) * (len(result) / _PROBES)).astype(int)
     return np.round(result[np.ix_(places, places)].astype(float), 2).tolist()
 

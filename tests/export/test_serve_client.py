@@ -104,8 +104,10 @@ def test_alpha_and_16_bits_go_as_8_bit_pictures_and_what_is_lost_is_said(
     Image.fromarray(np.dstack([PHOTO, alpha])).save(tmp_path / "alpha.png")
     grey16 = PHOTO[..., 0].astype(np.uint16) * 257 + 100  # rounds up or down
     Image.fromarray(grey16).save(tmp_path / "grey16.png")
+    even = np.full_like(alpha, 90)
+    Image.fromarray(np.dstack([PHOTO, even])).save(tmp_path / "even.png")
     out = tmp_path / "out"
-    files = (tmp_path / "alpha.png", tmp_path / "grey16.png")
+    files = (tmp_path / "alpha.png", tmp_path / "grey16.png", tmp_path / "even.png")
     assert run(*files, "-o", out, "--server", server, "--model", NAME) == 0
     assert "not kept: 16 bits (rounded to 8)" in capsys.readouterr().out
 
@@ -113,6 +115,8 @@ def test_alpha_and_16_bits_go_as_8_bit_pictures_and_what_is_lost_is_said(
     assert_nearly_equal(result[..., :3], expected(model, PHOTO))
     wanted = expected(model, np.dstack([alpha] * 3)).mean(axis=2)
     assert np.abs(result[..., 3] - wanted).max() <= 1.5
+    assert (expected(model, np.dstack([even] * 3)) != 90).any()
+    assert (read(out / "even.png")[..., 3] == 90).all()
     grey = np.dstack([(grey16.astype(int) + 128) // 257] * 3)
     result = read(out / "grey16.png")
     assert result.dtype == np.uint8

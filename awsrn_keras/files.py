@@ -1,12 +1,15 @@
 """Writing files so that a kill at any moment leaves the last good state."""
 
 import contextlib
-import glob
+import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from .errors import InputError
 
 
 @contextlib.contextmanager
@@ -14,13 +17,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success flush it to disk and rename it to `path`.
 
     What is written may be a file or a folder; the temporary name ends as `path`
-    does, since writers choose formats by it. An exception removes the temporary file
-    and leaves `path` as it was. An `OSError` that names no file, as of a full disk, comes out
+    does, since writers choose formats by it, and is no longer than file systems allow. An
+    exception removes the temporary file and leaves `path` as it was. An `OSError` that names no file, as of a full disk, comes out
     with the name of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{os.getpid()}.{path.name}")
+    temporary = path.with_name(f"{_unfinished(path)}-{os.getpid()}.{path.name[-16:]}")
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:
@@ -47,13 +50,30 @@ def write_json(path: str | os.PathLike, facts: object) -> None:
 def remove_unfinished(path: str | os.PathLike) -> None:
     """Remove the files that killed processes left of writing `path`; nobody may be writing it."""
     path = Path(path)
-    for part in path.parent.glob(f".part-*.{glob.escape(path.name)}"):
+    for part in path.parent.glob(f"{_unfinished(path)}-*"):
         part.unlink()
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Raise an `InputError` unless files can be put into `folder`, which need not exist yet."""
+    folder = Path(folder)
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not existing.is_dir():
+        raise InputError(f"{existing}: is no folder; name another one for the results.")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise InputError(f"{existing}: cannot be written to ({error.strerror}).") from None
+
+
+def _unfinished(path: Path) -> str:
+    """How the temporary names of `path` begin."""
+    return f".part-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}"
 
 
 def _replace_folder(new: Path, path: Path) -> None:
     """A folder cannot be renamed over one that is not empty: the old one steps aside first."""
-    old = path.with_name(f".old-{os.getpid()}.{path.name}")
+    old = path.with_name(f".old-{os.getpid()}.{path.name[-16:]}")
     path.rename(old)
     try:
         new.rename(path)

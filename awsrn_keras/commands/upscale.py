@@ -1,20 +1,26 @@
-"""Upscale picture files: PNG, JPEG, WebP, TIFF and BMP, with their metadata.
+"""Upscale picture files: PNG, JPEG, WebP, TIFF, BMP, AVIF and HEIC, with their metadata.
 
     awsrn upscale photo.jpg -o photo_x2.jpg
     awsrn upscale photos/ 'scans/*.tif' -o upscaled/ --scale 4
 
 A file that cannot be upscaled is reported and the rest go on; the exit status is then 1.
+HEIC needs pip install 'awsrn-keras[heif]'.
 """
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..command_line import start_backend
 from ..errors import InputError
 from ..network.variants import SCALES
 from ..progress import ProgressBar
 
-FORMATS = ("png", "jpeg", "webp", "tiff", "bmp")
+if TYPE_CHECKING:
+    from ..upscaling.jobs import Job
+
 _DEFAULT_VARIANT = "awsrn_sd"
 
 
@@ -28,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         required=True,
         metavar="OUT",
-        help="folder for the results, under the names of the inputs; for one file also a file",
+        help="folder for the results, under the names of the inputs; for one picture also a file",
     )
     option(
         "--scale",
@@ -63,17 +69,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     option(
         "--format",
-        type=_format_name,
-        choices=FORMATS,
-        help="of the results (default: by the name of OUT or of the input)",
+        metavar="FORMAT",
+        help="of results in a folder: png, jpeg, webp, tiff, bmp, avif or heic (default: that of "
+        "the input)",
+    )
+    option(
+        "--suffix",
+        default="",
+        metavar="TEXT",
+        help="added to the names of results in a folder, e.g. _x2",
     )
     option(
         "--quality",
         type=int,
         metavar="1..100",
-        help="of JPEG and WebP; 100 makes WebP lossless (default 95)",
+        help="of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless (default 95)",
     )
-    option("--overwrite", action="store_true", help="replace results that are there already")
+    present = parser.add_mutually_exclusive_group().add_argument
+    present("--overwrite", action="store_true", help="replace results that are there already")
+    present(
+        "--skip-existing",
+        action="store_true",
+        help="leave out pictures whose results are there already, to finish an interrupted folder",
+    )
     option(
         "--max-megapixels",
         type=float,
@@ -85,7 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Upscale all inputs; 0 if all succeeded, else 1."""
-    from ..upscaling.files import UpscaleOptions, upscale_file
+    from ..pictures import describe_skipped
+    from ..upscaling.files import UpscaleOptions, check_job, is_there, upscale_file
     from ..upscaling.jobs import plan
 
     how = UpscaleOptions(
@@ -95,24 +114,42 @@ def run(options: argparse.Namespace) -> int:
         options.overwrite,
         options.max_megapixels,
     )
-    jobs = plan(options.inputs, options.output, options.format)
+    jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
     engine = _engine(options)
-    failures = 0
+    failed, present, possible = [], [], []
     with ProgressBar() as bar:
-        for number, job in enumerate(jobs, 1):
-            bar.start(f"[{number}/{len(jobs)}] {job.source.name}")
-            try:
+        for job in jobs:
+            with _reported(job, failed, bar):
+                if options.skip_existing and is_there(job.target):
+                    present.append(job)
+                else:
+                    check_job(job, engine.scale, how)
+                    possible.append(job)
+        for number, job in enumerate(possible, 1):
+            bar.start(f"[{number}/{len(possible)}] {job.source.name}")
+            with _reported(job, failed, bar):
                 lines = upscale_file(job, engine, how, bar.update)
-            except (InputError, OSError, MemoryError) as error:
-                failures += 1
-                bar.clear()
-                print(f"error: {_reason(job, error)}", file=sys.stderr, flush=True)
-            else:
                 bar.clear()
                 print(*lines, sep="\n", flush=True)
-    if len(jobs) > 1:
-        print(f"{len(jobs) - failures} of {len(jobs)} pictures upscaled", flush=True)
-    return 1 if failures else 0
+    if skipped:
+        print(describe_skipped(skipped), flush=True)
+    if len(jobs) > 1 or present:
+        done = f"{len(jobs) - len(present) - len(failed)} of {len(jobs)} pictures upscaled"
+        print(done + (f", {len(present)} were there already" if present else ""), flush=True)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _reported(job: "Job", failed: list["Job"], bar: ProgressBar) -> Iterator[None]:
+    """Name a file on which anything fails, and go on."""
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads on
+        raise
+    except Exception as error:
+        failed.append(job)
+        bar.clear()
+        print(f"error: {_reason(job, error)}", file=sys.stderr, flush=True)
 
 
 def choose_preset(scale: int | None) -> str:
@@ -142,13 +179,15 @@ def _engine(options):
     return engine
 
 
-def _reason(job, error):
+def _reason(job: "Job", error: Exception) -> str:
+    """One line that names the file."""
     if isinstance(error, InputError):
         return str(error)
-    if isinstance(error, MemoryError):
-        return f"{job.source}: not enough memory for the result."
-    return f"{error.filename or job.target}: {error.strerror or error}"
-
-
-def _format_name(text):
-    return {"jpg": "jpeg", "tif": "tiff"}.get(text.lower(), text.lower())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or job.target}: {error.strerror}"
+    text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    # In the words of Python, LiteRT, TensorFlow, JAX and PyTorch.
+    for word in ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory"):
+        if word in text:
+            return f"{job.source}: not enough memory; a smaller --tile needs less."
+    return f"{job.source}: {text}"

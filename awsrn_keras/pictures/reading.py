@@ -12,22 +12,21 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ..errors import InputError, damaged_file
 from .exif import exif_of, exif_orientation, upright_exif
+from .formats import SUFFIXES, available
+from .heic import is_heic, open_heic
 from .sixteen_bit import join_bytes, low_byte_tiles, sixteen_bit_grey, with_colour_key
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_MEGAPIXELS = 100
 
-_FORMATS = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp"}
-_OPENERS = tuple(_FORMATS)
-# A JPEG with more pictures after it (a preview, the other eye): no animation.
-_FORMATS["MPO"] = "jpeg"
+_OPENERS = tuple(name.upper() for name in SUFFIXES if name != "heic" and available(name))
+# MPO is a JPEG with more pictures after it (a preview, the other eye): no animation.
+_FORMATS = {name.upper(): name for name in SUFFIXES} | {"MPO": "jpeg", "HEIF": "heic"}
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS
 _limit_lock = threading.Lock()
 
@@ -42,7 +41,7 @@ class Picture:
         exif: A TIFF structure; empty where there is none.
         icc: Colour profile that fits the pixels (RGB or grey); empty where there is none.
         dpi: Horizontal and vertical pixels per inch, or None.
-        format: Of the file: "png", "jpeg", "webp", "tiff" or "bmp".
+        format: Of the file, a key of `formats.SUFFIXES`.
         frames: Images in the file; `pixels` are those of the first.
     """
 
@@ -55,26 +54,8 @@ class Picture:
     frames: int = 1
 
 
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """All picture files in `folder` and below, by `IMAGE_SUFFIXES`, sorted by path.
-
-    Raises:
-        InputError: The folder is missing, is a file, or holds no picture.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file, not a folder" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {found}.")
-    found = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-    )
-    if not found:
-        raise InputError(f"{folder}: no image in it ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-    return found
-
-
 def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
-    """Read a PNG, JPEG, WebP, TIFF or BMP file, whatever its name ends in.
+    """Read a picture file of one of `formats.SUFFIXES`, whatever its name ends in.
 
     Palettes become RGB, CMYK becomes sRGB (through its profile where it has one), 16 bits
     stay 16 bits. Damage that leaves no trace for the decoder, such as a changed byte in a
@@ -88,17 +69,32 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
         InputError: Missing, no picture, too large, damaged, or of a kind not supported
             (floating point or 32-bit values).
     """
+    with _refusals(path), contextlib.ExitStack() as files:
+        return _picture(path, _open(path, max_megapixels, files), files)
+
+
+def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
+    """Stored width and height of a picture file, from its header alone.
+
+    Raises:
+        InputError: As `read_picture`, as far as the header shows.
+    """
+    with _refusals(path), contextlib.ExitStack() as files:
+        return _open_header(path, max_megapixels, files).size
+
+
+@contextlib.contextmanager
+def _refusals(path) -> Iterator[None]:
+    """Turn whatever goes wrong in reading a picture file into an `InputError`."""
     try:
-        with contextlib.ExitStack() as files:
-            return _picture(path, _open(path, max_megapixels, files), files)
+        yield
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}.") from None
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(
-            f"{path}: not a PNG, JPEG, WebP, TIFF or BMP picture, or damaged at its start."
-        ) from None
+        known = ", ".join(name.upper() for name in SUFFIXES)
+        raise InputError(f"{path}: no picture ({known}), or damaged at its start.") from None
     except MemoryError:
         raise InputError(f"{path}: not enough memory to read it.") from None
     except Exception as error:  # a decoder fed a damaged file may raise anything
@@ -136,18 +132,27 @@ def _own_limit() -> Iterator[None]:
 
 def _open(path, max_megapixels, files):
     """The file with its header read and its size checked, nothing decoded."""
-    with _own_limit():
-        image = files.enter_context(Image.open(path, formats=_OPENERS))
+    image = _open_header(path, max_megapixels, files)
+    if image.format == "PNG":
+        image.verify()  # of all checksums; the file must be opened again afterwards
+        image = _open_header(path, max_megapixels, files)
+    return image
+
+
+def _open_header(path, max_megapixels, files):
+    try:
+        with _own_limit():
+            image = files.enter_context(Image.open(path, formats=_OPENERS))
+    except UnidentifiedImageError:
+        if not isinstance(path, (str, os.PathLike)) or not is_heic(path):
+            raise
+        image = files.enter_context(open_heic(path))
     width, height = image.size
     if width * height > max_megapixels * 1e6:
         raise InputError(
             f"{path}: declares {width} x {height} pixels, more than the limit of "
             f"{max_megapixels:g} megapixels (--max-megapixels)."
         )
-    if image.format == "PNG":
-        image.verify()  # of all checksums; the file must be opened again afterwards
-        with _own_limit():
-            image = files.enter_context(Image.open(path, formats=("PNG",)))
     return image
 
 

@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,26 +11,12 @@ from ..errors import InputError
 from ..files import replacing
 from . import encoders
 from .exif import descriptive_tags, upright_exif
+from .formats import SUFFIXES, check_available, format_of
+from .heic import save_heic
 from .reading import Picture, to_eight_bits
 
-SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
-_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}
+_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383, "avif": 16384, "heic": 16384}
 _QUALITY = 95
-
-
-def format_of(path: str | os.PathLike) -> str:
-    """Format that the suffix of `path` stands for, e.g. "jpeg".
-
-    Raises:
-        InputError: The suffix is none of a known format.
-    """
-    suffix = Path(path).suffix.lower()
-    formats = {".jpeg": "jpeg", ".tiff": "tiff"} | {value: key for key, value in SUFFIXES.items()}
-    if suffix not in formats:
-        raise InputError(
-            f"{path}: cannot tell a picture format from {suffix!r}: {', '.join(formats)}."
-        )
-    return formats[suffix]
 
 
 def check_size(path: str | os.PathLike, width: int, height: int, format: str) -> None:
@@ -94,16 +79,18 @@ def write_picture(
             size entries are set to that of its pixels.
         path: The file, replaced if it exists.
         format: A key of `SUFFIXES`; None goes by the suffix of `path`.
-        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. None means 95.
+        quality: 1 to 100, for JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None means 95.
 
     What a format cannot hold is lost, see `losses`.
 
     Raises:
-        InputError: The format is unknown or cannot hold so large a picture.
+        InputError: The format is unknown, cannot be written here, or cannot hold so large a
+            picture.
     """
     format = format or format_of(path)
     if format not in SUFFIXES:
         raise InputError(f"{path}: unknown format {format!r}: choose one of {', '.join(SUFFIXES)}.")
+    check_available(path, format)
     height, width = picture.pixels.shape[:2]
     check_size(path, width, height, format)
     exif = upright_exif(picture.exif, width, height)
@@ -138,6 +125,13 @@ def _write_by_pillow(picture, path, format, exif, quality):
         options["exif"] = b"Exif\0\0" + exif
     if format == "jpeg":
         options |= {"quality": quality, "subsampling": 0}
+    elif format == "avif":
+        options |= {"quality": quality}
+        if image.mode != "L":
+            options["subsampling"] = "4:4:4"
+    elif format == "heic":
+        save_heic(image, path, quality=quality, **options)
+        return
     elif format == "webp":
         options |= {"quality": quality, "lossless": quality == 100}
     elif format == "png":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.pairs import with_progress
+from ..progress import with_progress
 from .image_sets import ImageSet
 from .published import published
 from .score import Score, mean_score, score

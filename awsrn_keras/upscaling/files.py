@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..command_line import messages_kept_back
 from ..errors import InputError
-from ..pictures import canvas_for, check_size, losses, read_picture, write_picture
+from ..pictures import canvas_for, check_size, losses, read_picture, read_size, write_picture
 from .engine import Engine
 from .jobs import Job
 from .upscale import upscale_with
@@ -18,7 +19,7 @@ class UpscaleOptions:
 
     Attributes:
         tile, self_ensemble: As of `upscale`.
-        quality: Of JPEG and WebP, 1 to 100; None is 95. 100 makes WebP lossless.
+        quality: Of JPEG, WebP, AVIF and HEIC, 1 to 100; None is 95. 100 makes WebP lossless.
         overwrite: Replace results that are there already.
         max_megapixels: Larger inputs are refused before they are decoded.
 
@@ -39,25 +40,52 @@ class UpscaleOptions:
             raise InputError(f"The tile must be at least 1 pixel, got {self.tile}.")
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link to nothing.
+
+    Raises:
+        OSError: The name cannot be that of a file here, e.g. as it is too long.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
+    """Find out in a moment what would make `upscale_file` fail after its work.
+
+    Raises:
+        InputError: The result exists, the header of the picture cannot be read, it is too
+            large, or the format cannot hold the result.
+        OSError: As `is_there`.
+    """
+    if job.target.is_dir():
+        raise InputError(f"{job.target}: is a folder, no place for a picture.")
+    if is_there(job.target) and not options.overwrite:
+        raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
+    with messages_kept_back():  # libtiff has its own words for damage
+        width, height = read_size(job.source, options.max_megapixels)
+    check_size(job.target, width * scale, height * scale, job.format)
+
+
 def upscale_file(
     job: Job,
     engine: Engine,
     options: UpscaleOptions,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Upscale one file; lines to print about it.
+    """Upscale one file that passed `check_job`; lines to print about it.
 
     Raises:
-        InputError: It cannot be read, or the result exists, or the format cannot hold it.
+        InputError: It cannot be read, or the format cannot hold the result.
     """
-    if job.target.exists() and not options.overwrite:
-        raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
     start = time.monotonic()
     with messages_kept_back():  # libtiff has its own words for damage
         picture = read_picture(job.source, options.max_megapixels)
     height, width = picture.pixels.shape[:2]
     size = (width * engine.scale, height * engine.scale)
-    check_size(job.target, *size, job.format)
     pixels, alpha = upscale_with(
         engine,
         picture.pixels,

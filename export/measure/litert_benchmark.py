@@ -9,7 +9,6 @@ its parent is given starts from the parent's own memory.
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -22,6 +21,8 @@ def peak_mb() -> float:
     if status.is_file():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 

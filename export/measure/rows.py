@@ -1,11 +1,11 @@
 """The figures of a report: one row for each .tflite file."""
 
-import os
 import platform
 from pathlib import Path
 
 import numpy as np
 
+from awsrn_keras.command_line import cpu_cores
 from awsrn_keras.errors import damaged_file
 from awsrn_keras.progress import ProgressBar
 from awsrn_keras.scoring.score import mean_score, score
@@ -52,7 +52,7 @@ def measure(paths: list[Path], data: list[str], runs: int) -> dict:
         "network": network,
         "files": files,
         "sets": {name: len(bank) for name, bank in sets.items()},
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} processor cores",
+        "machine": f"{platform.machine()}, {cpu_cores()} processor cores",
         "errors": errors,
     }
 

@@ -1,0 +1,35 @@
+"""HEIC files through pillow-heif, without registering it: Pillow's settings belong to others."""
+
+import os
+
+from PIL import Image
+
+from .formats import check_available
+
+_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def is_heic(path: str | os.PathLike) -> bool:
+    """Whether the file begins as HEIC does, whatever its name ends in."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in _BRANDS
+
+
+def open_heic(path: str | os.PathLike) -> Image.Image:
+    """The image with its header read; Pillow turns it upright while it decodes.
+
+    Raises:
+        InputError: pillow-heif is not installed.
+    """
+    check_available(path, "heic")
+    from pillow_heif import HeifImageFile
+
+    return HeifImageFile(os.fspath(path))
+
+
+def save_heic(image: Image.Image, path: str | os.PathLike, **options) -> None:
+    """Write an image as `Image.save` does, with full colour resolution."""
+    from pillow_heif import from_pillow
+
+    from_pillow(image).save(os.fspath(path), chroma=444, **options)

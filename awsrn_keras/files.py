@@ -18,8 +18,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     What is written may be a file or a folder; the temporary name ends as `path`
     does, since writers choose formats by it, and is no longer than file systems allow. An
-    exception removes the temporary file and leaves `path` as it was. An `OSError` that names no file, as of a full disk, comes out
-    with the name of `path`.
+    exception removes the temporary file and leaves `path` as it was. An `OSError` that names
+    the temporary file, or none as of a full disk, comes out with the name of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        if error.filename is not None or error.errno is None:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
@@ -56,14 +56,18 @@ def remove_unfinished(path: str | os.PathLike) -> None:
 
 def check_folder(folder: str | os.PathLike) -> None:
     """Raise an `InputError` unless files can be put into `folder`, which need not exist yet."""
-    folder = Path(folder)
-    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    existing = existing_part(Path(folder))
     if not existing.is_dir():
         raise InputError(f"{existing}: is no folder; name another one for the results.")
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise InputError(f"{existing}: cannot be written to ({error.strerror}).") from None
+
+
+def existing_part(path: Path) -> Path:
+    """`path` or the nearest of the folders above it that is there."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
 def _unfinished(path: Path) -> str:

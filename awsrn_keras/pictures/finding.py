@@ -72,9 +72,7 @@ def describe_skipped(skipped: Counter[str]) -> str:
     """E.g. "2 files skipped: .gif, .heic"; says so if more packages could read some of them."""
     count = skipped.total()
     text = f"{count} file{'s' if count > 1 else ''} skipped: {', '.join(sorted(skipped))}"
-    cures = [
-        cure for format, cure in CURES.items() if not skipped.keys().isdisjoint(SUFFIXES[format])
-    ]
+    cures = [CURES[name] for name in CURES if skipped.keys() & set(SUFFIXES[name])]
     return f"{text} ({'; '.join(cures)})" if cures else text
 
 

@@ -17,6 +17,7 @@ from .reading import Picture, to_eight_bits
 
 _LONGEST_SIDE = {"jpeg": 65500, "webp": 16383, "avif": 16384, "heic": 16384}
 _QUALITY = 95
+_JPEG_EXIF_BYTES = 65533 - len(b"Exif\0\0")  # of one segment
 
 
 def check_size(path: str | os.PathLike, width: int, height: int, format: str) -> None:
@@ -36,6 +37,8 @@ def losses(picture: Picture, format: str) -> list[str]:
         lost.append("transparency (laid on white)")
     if picture.pixels.dtype == np.uint16 and format not in ("png", "tiff"):
         lost.append("16 bits (rounded to 8)")
+    if format == "jpeg" and len(picture.exif) > _JPEG_EXIF_BYTES:
+        lost.append("EXIF of more than 64 kB")
     if format == "bmp" and (picture.exif or picture.icc):
         lost.append("EXIF and colour profile")
     return lost
@@ -121,7 +124,7 @@ def _write_by_pillow(picture, path, format, exif, quality):
     options = {"dpi": picture.dpi} if picture.dpi else {}
     if picture.icc:
         options["icc_profile"] = picture.icc
-    if exif:
+    if exif and not (format == "jpeg" and len(exif) > _JPEG_EXIF_BYTES):
         options["exif"] = b"Exif\0\0" + exif
     if format == "jpeg":
         options |= {"quality": quality, "subsampling": 0}

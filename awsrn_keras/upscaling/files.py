@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..command_line import messages_kept_back
 from ..errors import InputError
+from ..files import existing_part
 from ..pictures import canvas_for, check_size, losses, read_picture, read_size, write_picture
 from .engine import Engine
 from .jobs import Job
@@ -44,13 +45,16 @@ def is_there(path: Path) -> bool:
     """Whether something has this name, be it a link to nothing.
 
     Raises:
-        OSError: The name cannot be that of a file here, e.g. as it is too long.
+        InputError: No file can have this name here, e.g. as it is too long.
     """
+    place = existing_part(path.parent) / path.name  # in a missing folder no name is too long
     try:
-        path.lstat()
+        place.lstat()
     except FileNotFoundError:
         return False
-    return True
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}.") from None
+    return place == path
 
 
 def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
@@ -58,13 +62,16 @@ def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
 
     Raises:
         InputError: The result exists, the header of the picture cannot be read, it is too
-            large, or the format cannot hold the result.
-        OSError: As `is_there`.
+            large, the format cannot hold the result, or its name is too long.
     """
-    if job.target.is_dir():
+    present = is_there(job.target)
+    if present and job.target.is_dir():
         raise InputError(f"{job.target}: is a folder, no place for a picture.")
-    if is_there(job.target) and not options.overwrite:
-        raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
+    if present and not options.overwrite:
+        raise InputError(
+            f"{job.target}: is there already; --overwrite replaces it, --skip-existing leaves "
+            "the picture out."
+        )
     with messages_kept_back():  # libtiff has its own words for damage
         width, height = read_size(job.source, options.max_megapixels)
     check_size(job.target, width * scale, height * scale, job.format)

@@ -57,8 +57,8 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
     else:
         jobs = [_job(source, out / name, format, suffix) for source, name in sources.values()]
     if suffix:
-        results = {job.target.resolve() for job in jobs}
-        jobs = [job for job in jobs if job.source.resolve() not in results]
+        results = {_key(job.target) for job in jobs}
+        jobs = [job for job in jobs if _key(job.source) not in results]
     _check(jobs)
     return Plan(jobs, skipped)
 
@@ -99,7 +99,7 @@ def _sources(inputs, out, skipped) -> Iterator[tuple[Path, Path]]:
             found = survey(path)
             skipped += found.skipped
             # Results of an earlier run may lie in a folder inside that of the inputs.
-            inside = out.is_dir() and path.resolve() in out.resolve().parents
+            inside = out.is_dir() and _is_in(out, path)
             for file in found.images:
                 if not (inside and _is_in(file, out)):
                     yield file, file.relative_to(path)
@@ -112,7 +112,7 @@ def _sources(inputs, out, skipped) -> Iterator[tuple[Path, Path]]:
 
 
 def _is_in(file: Path, folder: Path) -> bool:
-    return folder.resolve() in file.resolve().parents
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(file)).parents
 
 
 def _glob(pattern: str) -> list[Path]:
@@ -146,5 +146,5 @@ def _check(jobs: list[Job]) -> None:
 
 def _key(path: Path) -> str:
     """The same for all names of one file."""
-    name = str(path.resolve())
+    name = os.path.realpath(path)
     return name.casefold() if sys.platform in ("win32", "darwin") else name

@@ -93,8 +93,10 @@ def _refusals(path) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError:
-        known = ", ".join(name.upper() for name in SUFFIXES)
-        raise InputError(f"{path}: no picture ({known}), or damaged at its start.") from None
+        *names, last = (name.upper() for name in SUFFIXES)
+        raise InputError(
+            f"{path}: not a {', '.join(names)} or {last} picture, or damaged at its start."
+        ) from None
     except MemoryError:
         raise InputError(f"{path}: not enough memory to read it.") from None
     except Exception as error:  # a decoder fed a damaged file may raise anything

@@ -23,7 +23,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_unfinished(path)}-{os.getpid()}.{path.name[-16:]}")
+    temporary = _beside(path, "part")
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:
@@ -50,7 +50,7 @@ def write_json(path: str | os.PathLike, facts: object) -> None:
 def remove_unfinished(path: str | os.PathLike) -> None:
     """Remove the files that killed processes left of writing `path`; nobody may be writing it."""
     path = Path(path)
-    for part in path.parent.glob(f"{_unfinished(path)}-*"):
+    for part in path.parent.glob(f".part-{_digest(path)}-*"):
         part.unlink()
 
 
@@ -70,14 +70,18 @@ def existing_part(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
-def _unfinished(path: Path) -> str:
-    """How the temporary names of `path` begin."""
-    return f".part-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}"
+def _beside(path: Path, kind: str) -> Path:
+    """A hidden name beside `path`, short whatever its length, that ends as it does."""
+    return path.with_name(f".{kind}-{_digest(path)}-{os.getpid()}.{path.name[-16:]}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
 
 
 def _replace_folder(new: Path, path: Path) -> None:
     """A folder cannot be renamed over one that is not empty: the old one steps aside first."""
-    old = path.with_name(f".old-{os.getpid()}.{path.name[-16:]}")
+    old = _beside(path, "old")
     path.rename(old)
     try:
         new.rename(path)

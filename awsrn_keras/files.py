@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,7 @@ def _remove(path: Path) -> None:
 
 def _flush(path: Path) -> None:
     """Have the system write a file or folder to disk; Windows can do so for open writers only."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

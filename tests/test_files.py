@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,28 @@ def test_a_folder_that_takes_no_files_is_refused(tmp_path):
             check_folder(tmp_path / name)
     with pytest.raises(InputError, match="/proc: cannot be written to"):
         check_folder("/proc/new")
+
+
+def test_on_windows_nothing_is_opened_that_it_cannot_open(tmp_path, monkeypatch):
+    opened = os.open
+
+    def as_windows(path, flags, *mode, **options):
+        removing = "dir_fd" in options
+        if flags & (os.O_WRONLY | os.O_RDWR) == 0 and not removing:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, *mode, **options)
+
+    def written(name: str) -> Path:
+        with replacing(tmp_path / name) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(name)
+        return tmp_path / name / "file"
+
+    monkeypatch.setattr(os, "open", as_windows)
+    with pytest.raises(PermissionError):
+        written("folder")
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert written("folder").read_text() == "folder"
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_text("file")
+    assert (tmp_path / "file").read_text() == "file"

@@ -112,10 +112,17 @@ def test_inputs_are_never_results(folder):
         plan(["in"], "link")
 
 
-def test_two_inputs_never_share_a_result(folder):
+def test_two_inputs_never_share_a_result(folder, monkeypatch):
     (folder / "a.PNG").touch()
     with pytest.raises(InputError, match=r"in/a\.PNG and a\.PNG would both become out/a\.PNG"):
         plan(["in", "a.PNG"], "out")
+    (folder / "other").mkdir()
+    (folder / "other" / "C.TIF").touch()
+    assert len(plan(["c.tif", "other"], "out").jobs) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.platform", "darwin")  # names differ by more than case there
+        with pytest.raises(InputError, match=r"c\.tif and other/C\.TIF would both become"):
+            plan(["c.tif", "other"], "out")
     (folder / "c.jpg").touch()
     with pytest.raises(InputError, match=r"c\.jpg and c\.tif would both become out/c\.png"):
         plan(["c.*"], "out", "png")

@@ -1,8 +1,13 @@
 """Progress of long work, shown on a terminal only, by rich."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -13,13 +18,13 @@ class ProgressBar:
     Use it as a context manager, so that the line is gone whatever happens.
     """
 
-    def __init__(self):
-        self._shown = None
+    def __init__(self) -> None:
+        self._shown: Progress | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> ProgressBar:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.clear()
 
     def start(self, label: str) -> None:
@@ -28,20 +33,13 @@ class ProgressBar:
         if not sys.stderr.isatty():
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-        from rich.progress import TimeRemainingColumn as TimeLeft
+        from rich.markup import escape
+        from rich.progress import Progress
 
-        columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()
-        # Results are printed to stdout, which may well be a file.
-        self._shown = Progress(
-            *columns,
-            TimeLeft(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._shown.add_task(label, total=None)
+        # What goes to stdout stays there: it may well be a file.
+        own = {"redirect_stdout": False, "redirect_stderr": False}
+        self._shown = Progress(console=Console(stderr=True), transient=True, **own)
+        self._shown.add_task(escape(label), total=None)
         self._shown.start()
 
     def update(self, done: int, total: int) -> None:

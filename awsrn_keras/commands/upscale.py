@@ -118,6 +118,7 @@ def run(options: argparse.Namespace) -> int:
     engine = _engine(options)
     failed, present, possible = [], [], []
     with ProgressBar() as bar:
+        bar.start(f"Checking {len(jobs)} files")
         for job in jobs:
             with _reported(job, failed, bar):
                 if options.skip_existing and is_there(job.target):

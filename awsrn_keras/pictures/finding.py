@@ -79,7 +79,7 @@ def describe_skipped(skipped: Counter[str]) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     """All files below that are not hidden; real folders come before links to them."""
 
-    def refuse(error: OSError):
+    def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from None
 
     visited, starts = set(), [folder]

@@ -32,4 +32,6 @@ def save_heic(image: Image.Image, path: str | os.PathLike, **options) -> None:
     """Write an image as `Image.save` does, with full colour resolution."""
     from pillow_heif import from_pillow
 
+    # Much faster than by default, hardly larger, and no worse.
+    options["enc_params"] = {"preset": "medium"}
     from_pillow(image).save(os.fspath(path), chroma=444, **options)

@@ -72,7 +72,13 @@ def _is_file(output: str) -> bool:
     return out.suffix.lower() in _KNOWN or (kind or "").startswith(("image/", "video/"))
 
 
-def _single_job(inputs, sources, out, format, suffix) -> Job:
+def _single_job(
+    inputs: list[str],
+    sources: list[tuple[Path, Path]],
+    out: Path,
+    format: str | None,
+    suffix: str,
+) -> Job:
     own = format_of(out)
     if len(sources) > 1 or Path(inputs[0]).is_dir():
         raise InputError(f"{out}: is a file; name a folder for the results of several pictures.")
@@ -91,7 +97,7 @@ def _job(source: Path, target: Path, format: str | None, suffix: str) -> Job:
     return Job(source, target.with_name(name), kind)
 
 
-def _sources(inputs, out, skipped) -> Iterator[tuple[Path, Path]]:
+def _sources(inputs: list[str], out: Path, skipped: Counter[str]) -> Iterator[tuple[Path, Path]]:
     """Each file, with its name below the folder for the results; counts what is left out."""
     for given in inputs:
         path = Path(given)

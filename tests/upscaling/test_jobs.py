@@ -1,5 +1,6 @@
 """Which files are upscaled and where the results go."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,9 @@ def test_several_inputs_globs_and_repeats(folder):
     assert targets(["in/*/*.j*", "c.tif", "c.tif", "./c.tif"], "out") == expected
     with pytest.raises(InputError, match=r"\*\.webp: no such file or folder"):
         plan(["*.webp"], "out")
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png: is neither a file nor a folder"):
+        plan(["pipe.png"], "out")
     with pytest.raises(InputError, match="missing: no such file or folder"):
         plan(["c.tif", "missing"], "out")
 

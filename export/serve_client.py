@@ -20,7 +20,13 @@ from PIL import Image
 
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
-from awsrn_keras.pictures import describe_skipped, losses, read_picture, to_eight_bits, write_picture
+from awsrn_keras.pictures import (
+    describe_skipped,
+    losses,
+    read_picture,
+    to_eight_bits,
+    write_picture,
+)
 from awsrn_keras.pictures.alpha import fill_transparent
 from awsrn_keras.upscaling.jobs import Job, plan
 from export.serving.servers import GrpcServer, RestServer, ServerError, connect

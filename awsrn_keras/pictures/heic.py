@@ -17,7 +17,7 @@ def is_heic(path: str | os.PathLike) -> bool:
 
 
 def open_heic(path: str | os.PathLike) -> Image.Image:
-    """The image with its header read; Pillow turns it upright while it decodes.
+    """The image with its header read; the decoder turns it upright.
 
     Raises:
         InputError: pillow-heif is not installed.

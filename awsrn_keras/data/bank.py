@@ -87,8 +87,7 @@ class PairBank:
 
     def _view(self, i: int, side: str) -> np.ndarray:
         self._views += 1
-        large = len(self._map) > _LARGE and hasattr(self._map, "madvise")  # not on Windows
-        if large and self._views % _VIEWS_KEPT == 0:
+        if len(self._map) > _LARGE and self._views % _VIEWS_KEPT == 0:
             self._map.madvise(mmap.MADV_DONTNEED)  # what is touched again is read again
         offset, height, width = self._images[i][side]
         return self._pixels[offset : offset + height * width * 3].reshape(height, width, 3)

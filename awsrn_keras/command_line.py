@@ -5,12 +5,17 @@ import importlib
 import io
 import logging
 import os
+import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from .errors import InputError
+
+_stderr_lock = threading.RLock()
 
 
 def run_command(main: Callable[[], int | None]) -> None:
@@ -57,14 +62,13 @@ def _status(main: Callable[[], int | None]) -> int:
 def start_backend() -> str:
     """Import Keras and its backend without their chatter; one line that says where they compute.
 
-    E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0".
+    E.g. "Computing on CPU (2 cores), Keras 3.15.1 with tensorflow 2.21.0". Where that is the
+    processor although the machine has a GPU, what the backend said of it goes to stderr.
 
     Raises:
         InputError: Keras or its backend is not installed.
     """
-    from .errors import InputError
-
-    with messages_kept_back():
+    with messages_kept_back() as messages:
         try:
             import keras
         except ModuleNotFoundError as error:
@@ -74,9 +78,18 @@ def start_backend() -> str:
         backend = keras.backend.backend()
         version = importlib.import_module(backend).__version__
         devices = keras.distribution.list_devices()
+        said = messages()
     accelerators = [name for name in devices if not name.lower().startswith("cpu")]
+    if not accelerators and has_gpu():
+        print(f"This machine has a GPU that {backend} does not use:\n{said}", file=sys.stderr)
     where = ", ".join(accelerators) or f"CPU ({cpu_cores()} cores)"
     return f"Computing on {where}, Keras {keras.__version__} with {backend} {version}"
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU that a backend could compute on, without loading one."""
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return bool(devices or shutil.which("nvidia-smi"))
 
 
 def cpu_cores() -> int:
@@ -87,27 +100,33 @@ def cpu_cores() -> int:
 
 
 @contextlib.contextmanager
-def messages_kept_back() -> Iterator[None]:
+def messages_kept_back() -> Iterator[Callable[[], str]]:
     """Hold what libraries write to stderr, and let it out only if they fail.
 
-    An `InputError` says itself what is wrong.
+    For commands: it changes stderr of the whole process. Threads take turns. Gives a function
+    that returns what is held. An `InputError` says itself what is wrong.
 
     TensorFlow 2.21 logs to the file descriptor while it is loaded, whatever
     TF_CPP_MIN_LOG_LEVEL says.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel("ERROR")  # a new picture size is no retracing fault
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _stderr_lock, tempfile.TemporaryFile() as held:
+
+        def messages() -> str:
+            sys.stderr.flush()
+            held.seek(0)
+            return held.read().decode(errors="replace")
+
+        sys.stderr.flush()
+        stderr = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            yield messages
         except InputError:
             raise
         except BaseException:
-            held.seek(0)
-            os.write(stderr, held.read())
+            os.write(stderr, messages().encode())
             raise
         finally:
             os.dup2(stderr, 2)

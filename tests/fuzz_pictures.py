@@ -6,6 +6,10 @@ tries 10,000 files. Each must be upscaled, or refused by an error that names the
 `InputError` of one line, or INVALID_ARGUMENT with the index from the SavedModel. A crash, a
 case of more than a minute, and more memory than 2 GB are failures. `--cases 1 --first N`
 repeats case N.
+
+Before them come 2,000 valid but unusual files (`unusual_pictures.py`), each of which must be
+read to the pixels that it means, upscaled, and written and read back, or be refused if it is
+of a kind that is not read. `--unusual 1 --first N --cases 0` repeats file N.
 """
 
 import argparse
@@ -16,10 +20,12 @@ import resource
 import tempfile
 from argparse import Namespace
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from damage import damaged, healthy_files
+from unusual_pictures import unusual_file
 
 from awsrn_keras.data.pairs import PairFiles, read_pair
 from awsrn_keras.errors import InputError
@@ -36,8 +42,9 @@ OPTIONS = Namespace(
 
 
 class Repeat:
-    """The cheapest `Engine` of tiles.py: nearest neighbour, x2."""
+    """The cheapest `Engine`: nearest neighbour, x2."""
 
+    dtype = np.dtype("float32")
     scale, margin, window_pixels = 2, 0, 10**6
 
     def __call__(self, window):
@@ -48,6 +55,37 @@ def upscale(path: Path) -> None:
     if read_picture(path).pixels.size <= LARGEST:
         for format in ("png", "jpeg"):
             upscale_file(Job(path, path.with_suffix(f".{format}"), format), Repeat(), OPTIONS, None)
+
+
+def read_unusual(number: int, folder: Path) -> str:
+    """Read, upscale and write file `number` of `unusual_pictures`; "taken" or "refused".
+
+    Raises:
+        AssertionError: Its pixels or alpha are not what it means, or a refusal is wrong.
+    """
+    file = unusual_file(number)
+    path = folder / f"unusual{file.suffix}"
+    path.write_bytes(file.content)
+    what = f"file {number}, {file.what}"
+    if file.pixels is None:
+        assert _outcome(read_picture, path, number) == "refused", what
+        return "refused"
+    picture = read_picture(path)
+    np.testing.assert_array_equal(picture.pixels, file.pixels, what, strict=True)
+    assert (picture.alpha is None) == (file.alpha is None), what
+    if file.alpha is not None:
+        np.testing.assert_array_equal(picture.alpha, file.alpha, what, strict=True)
+    for format in ("png", "jpeg", "webp", "tiff", "bmp"):
+        target = folder / f"result.{format}"
+        upscale_file(Job(path, target, format), Repeat(), OPTIONS, None)
+        again = read_picture(target)
+        if format in ("png", "tiff"):
+            twice = file.pixels.repeat(2, axis=0).repeat(2, axis=1)
+            if file.alpha is not None:
+                visible = file.alpha.repeat(2, axis=0).repeat(2, axis=1) > 0
+                twice, again = twice[visible], replace(again, pixels=again.pixels[visible])
+            np.testing.assert_array_equal(again.pixels, twice, f"{what} as {format}", strict=True)
+    return "taken"
 
 
 def train(path: Path) -> None:
@@ -122,18 +160,25 @@ def main():
     )
     parse.add_argument("--cases", type=int, default=10_000, help="default %(default)s")
     parse.add_argument("--first", type=int, default=0, help="number of the first case")
+    parse.add_argument("--unusual", type=int, default=2000, help="default %(default)s")
     parse.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parse.add_argument("--saved-model", type=Path, help="export folder (default: made for this)")
     options = parse.parse_args()
     faulthandler.enable()
-    files = healthy_files()
+    files, counts = healthy_files(), Counter()
 
     def cases():
         last = options.first + options.cases
         numbered = enumerate(damaged(files, last, options.seed))
         return itertools.islice(numbered, options.first, last)
 
-    counts = fuzz_files(cases())
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(options.first, options.first + options.unusual):
+            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            counts["unusual", read_unusual(number, Path(folder))] += 1
+            faulthandler.cancel_dump_traceback_later()
+    print("unusual: all files", flush=True)
+    counts += fuzz_files(cases())
     print("upscale and train: all cases", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         counts += fuzz_server(cases(), options.saved_model or _exported(Path(folder) / "export"))

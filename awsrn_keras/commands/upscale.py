@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..command_line import start_backend
+from ..command_line import messages_kept_back, start_backend
 from ..errors import InputError
 from ..network.variants import SCALES
 from ..progress import ProgressBar
@@ -169,7 +169,8 @@ def _engine(options):
         from ..upscaling.litert_engine import LiteRTEngine, device_line
 
         print(device_line(), flush=True)
-        engine = LiteRTEngine(model)
+        with messages_kept_back():  # LiteRT tells that it uses XNNPACK
+            engine = LiteRTEngine(model)
     else:
         print(start_backend(), flush=True)
         from ..upscaling.keras_engine import KerasEngine

@@ -1,4 +1,4 @@
-"""Transparency: what colour invisible pixels get before a network sees them."""
+"""Transparency: what colour invisible pixels get, and where alpha has nothing to upscale."""
 
 import numpy as np
 
@@ -28,7 +28,29 @@ def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return np.where(visible[..., None], colours, blocks)
 
 
-def _block_sums(values):
+def _block_sums(values: np.ndarray) -> np.ndarray:
     """Sums over blocks of 2x2."""
     rows = values[::2] + values[1::2]
     return rows[:, ::2] + rows[:, 1::2]
+
+
+def constant_around(values: np.ndarray, radius: int) -> np.ndarray:
+    """Where all values within `radius` rows and columns, those of the picture, are equal.
+
+    Args:
+        values: `(height, width)`.
+        radius: At least 0.
+
+    Returns:
+        bool, `(height, width)`.
+    """
+    least = most = np.pad(values, radius, mode="edge")
+    for _ in ("rows", "columns"):
+        reach = 1  # how many rows the minimum and the maximum of each row are of
+        while reach < 2 * radius + 1:
+            step = min(reach, 2 * radius + 1 - reach)
+            least = np.minimum(least[:-step], least[step:])
+            most = np.maximum(most[:-step], most[step:])
+            reach += step
+        least, most = least.T, most.T
+    return least == most

@@ -6,57 +6,89 @@ orientation, pixel counts, and the link to the thumbnail, which shows the pictur
 """
 
 import io
+import re
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
-from PIL import Image, TiffImagePlugin
+from .tiff_tags import (
+    BYTE,
+    CODES,
+    LONG,
+    RATIONALS,
+    SHORT,
+    SIZES,
+    Folder,
+    Layout,
+    read_folder,
+    read_header,
+)
 
-_PREFIX = b"Exif\0\0"
-_ORIENTATION, _EXIF_FOLDER = 0x0112, 0x8769
+EXIF_PREFIX = b"Exif\0\0"  # in JPEG files
+_ORIENTATION, EXIF_FOLDER, _GPS_FOLDER, _INTEROPERABILITY = 0x0112, 0x8769, 0x8825, 0xA005
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002}, {0x0101, 0xA003}
-_SHORT, _LONG = 3, 4
+# How numbers of each type are stored; bytes are no numbers to Pillow.
+_NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE}
+_NUMBERS |= {kind: 2 * code for kind, code in RATIONALS.items()}
 # Of a TIFF file's own tags those that describe the scene, not how the pixels are stored:
-# description, maker, model, software, date, artist, copyright, EXIF and GPS folders.
-_DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432, 34665, 34853)
+# document, description, maker, model, software, date, artist, computer, rating, copyright, and
+# what Windows adds; then EXIF and GPS folders.
+_DESCRIPTIVE = {269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)}
+_FOLDERS = {EXIF_FOLDER: {_INTEROPERABILITY}, _GPS_FOLDER: set()}
 
 
-def exif_of(image: Image.Image) -> bytes:
-    """EXIF of a file opened and loaded by Pillow as a TIFF structure; empty if it has none."""
-    if image.format == "TIFF":  # Pillow has already turned its pixels upright
-        structure = io.BytesIO()
-        descriptive_tags(image.getexif()).save(structure)
-        return structure.getvalue()
-    raw = image.info.get("exif")
-    if raw is None and "Raw profile type exif" in image.info:  # as ImageMagick writes PNG files
-        raw = image.getexif().tobytes()
-    return (raw or b"").removeprefix(_PREFIX)
+def descriptive_tags(file: BinaryIO, layout: Layout, folder: Folder) -> Folder:
+    """Those tags of a TIFF structure's first folder that may describe another file's picture.
+
+    EXIF and GPS folders that are damaged are left out.
+    """
+    kept = Folder({tag: value for tag, value in folder.items() if tag in _DESCRIPTIVE})
+    for tag, inner in _FOLDERS.items():
+        if (below := _folder_below(file, layout, folder, tag)) is not None:
+            kept[tag] = below
+            for inner_tag in inner & below.keys():
+                deepest = _folder_below(file, layout, below, inner_tag)
+                below.pop(inner_tag)
+                if deepest is not None:
+                    below[inner_tag] = deepest
+    kept.order = layout.order
+    return kept
 
 
-def descriptive_tags(exif: Image.Exif | bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """Those entries that may go among the tags of a new TIFF file."""
-    if isinstance(exif, bytes):
-        source = Image.Exif()
-        source.load(exif)
-        exif = source
-    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
-    for tag in _DESCRIPTIVE_TAGS:
-        value = exif.get_ifd(tag) or exif.get(tag)
-        if value:
-            tags[tag] = value
-    return tags
+def tags_of_exif(exif: bytes) -> Folder:
+    """Those entries of EXIF that may go among the tags of a new TIFF file."""
+    if not exif:
+        return Folder()
+    file = io.BytesIO(exif)
+    layout, first = read_header(file)
+    return descriptive_tags(file, layout, read_folder(file, layout, first)[0])
 
 
-def exif_orientation(exif: bytes) -> int:
-    """How to turn the stored pixels, 1 (not at all) to 8; 1 where the entry is missing."""
+def _folder_below(file: BinaryIO, layout: Layout, folder: Folder, tag: int) -> Folder | None:
     try:
-        order = _byte_order(exif)
-        for tag, kind, value in _entries(exif, order, _first_folder(exif, order)):
-            if tag == _ORIENTATION and kind == _SHORT:
-                orientation = struct.unpack_from(order + "H", exif, value)[0]
-                return orientation if 1 <= orientation <= 8 else 1
-    except struct.error:
-        pass
-    return 1
+        return read_folder(file, layout, int(folder.number(tag)))[0] if tag in folder else None
+    except ValueError:
+        return None
+
+
+def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
+    """How to turn the stored pixels, 1 (not at all) to 8, as Pillow finds it.
+
+    By EXIF's entry, a number of whatever type, or else by that of the XMP; 1 where neither
+    says.
+    """
+    try:
+        file = io.BytesIO(exif)
+        layout, first = read_header(file)
+        folder, _ = read_folder(file, layout, first)
+    except (ValueError, struct.error):
+        folder = Folder()
+    found = re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)
+    if _ORIENTATION in folder:
+        turn = folder.number(_ORIENTATION, 1) if folder[_ORIENTATION].kind in _NUMBERS else 1
+    else:
+        turn = int(found[1]) if found else 1
+    return int(turn) if turn in range(1, 9) else 1
 
 
 def upright_exif(exif: bytes, width: int, height: int) -> bytes:
@@ -74,19 +106,32 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes:
         main = _first_folder(exif, order)
         entries = list(_entries(exif, order, main))
         struct.pack_into(order + "I", changed, main + 2 + 12 * len(entries), 0)  # thumbnail
-        for tag, _, value in entries.copy():
-            if tag == _EXIF_FOLDER:
+        for tag, kind, count, _, value in entries.copy():
+            if tag == EXIF_FOLDER and count == 1 and kind in (LONG, 13):
                 folder = struct.unpack_from(order + "I", exif, value)[0]
                 entries += _entries(exif, order, folder)
-        for tag, kind, value in entries:
-            if tag == _ORIENTATION:
-                struct.pack_into(order + "HH", changed, value, 1, 0)
-            elif tag in _WIDTHS | _HEIGHTS and kind in (_SHORT, _LONG):
-                struct.pack_into(order + "H", changed, value - 6, _LONG)  # may exceed 65535
+        for tag, kind, count, start, value in entries:
+            if tag == _ORIENTATION and kind in _NUMBERS:
+                code = _NUMBERS[kind]
+                struct.pack_into(order + code, changed, value, *[1] * len(code))
+            elif tag in _WIDTHS | _HEIGHTS and kind in (SHORT, LONG) and count == 1:
+                struct.pack_into(order + "H", changed, start + 2, LONG)  # may exceed 65535
                 struct.pack_into(order + "I", changed, value, width if tag in _WIDTHS else height)
     except struct.error:
         return b""
     return bytes(changed)
+
+
+def upright_xmp(xmp: bytes, width: int, height: int) -> bytes:
+    """An XMP packet that describes an upright picture of this size."""
+    for names, value in (
+        (b"tiff:Orientation", 1),
+        (b"tiff:ImageWidth|exif:PixelXDimension", width),
+        (b"tiff:ImageLength|exif:PixelYDimension", height),
+    ):
+        pattern = rb"((?:%s)(?:\s*=\s*[\"']|>))[0-9]+" % names
+        xmp = re.sub(pattern, rb"\g<1>%d" % value, xmp)
+    return xmp
 
 
 def _byte_order(exif: bytes) -> str:
@@ -100,9 +145,10 @@ def _first_folder(exif: bytes, order: str) -> int:
     return struct.unpack_from(order + "I", exif, 4)[0]
 
 
-def _entries(exif: bytes, order: str, folder: int) -> Iterator[tuple[int, int, int]]:
-    """Tag, type and position of the value field of each entry of the folder at this offset."""
+def _entries(exif: bytes, order: str, folder: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Of each entry of the folder there: tag, type, count, its position, that of its value."""
     for i in range(struct.unpack_from(order + "H", exif, folder)[0]):
         start = folder + 2 + 12 * i
-        tag, kind, _, _ = struct.unpack_from(order + "HHI4s", exif, start)
-        yield tag, kind, start + 8
+        tag, kind, count, pointer = struct.unpack_from(order + "HHII", exif, start)
+        inline = count * SIZES.get(kind, 1) <= 4
+        yield tag, kind, count, start, start + 8 if inline else pointer

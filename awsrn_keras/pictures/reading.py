@@ -5,53 +5,38 @@ while reading, once, and the tag then says "upright".
 """
 
 import contextlib
-import io
-import math
 import os
-import threading
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError, damaged_file
-from .exif import exif_of, exif_orientation, upright_exif
+from . import png, tiff
+from .cmyk import cmyk_to_srgb
+from .exif import EXIF_PREFIX, exif_orientation, upright_exif, upright_xmp
 from .formats import SUFFIXES, available
 from .heic import is_heic, open_heic
-from .sixteen_bit import join_bytes, low_byte_tiles, sixteen_bit_grey, with_colour_key
+from .picture import Picture, Unsupported
 
 MAX_MEGAPIXELS = 100
 
-_OPENERS = tuple(name.upper() for name in SUFFIXES if name != "heic" and available(name))
-# MPO is a JPEG with more pictures after it (a preview, the other eye): no animation.
-_FORMATS = {name.upper(): name for name in SUFFIXES} | {"MPO": "jpeg", "HEIF": "heic"}
-_PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS
-_limit_lock = threading.Lock()
+# Those that Pillow reads. MPO is a JPEG with more pictures after it: no animation.
+_OPENERS = ("JPEG", "WEBP", "BMP", *(["AVIF"] if available("avif") else []))
+_FORMATS = {name: name.lower() for name in _OPENERS} | {"MPO": "jpeg", "HEIF": "heic"}
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# What phones store after the picture is described in its XMP.
+_XMP_OF_MORE = rb"hdrgm:|HDRGainMap|MotionPhoto|MicroVideo|Container:Directory"
+_LONG_XMP = b"http://ns.adobe.com/xmp/extension/"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An upright picture and what its file said about it.
-
-    Attributes:
-        pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
-        alpha: Opacity `(height, width)` of the same dtype, None where all is opaque.
-        exif: A TIFF structure; empty where there is none.
-        icc: Colour profile that fits the pixels (RGB or grey); empty where there is none.
-        dpi: Horizontal and vertical pixels per inch, or None.
-        format: Of the file, a key of `formats.SUFFIXES`.
-        frames: Images in the file; `pixels` are those of the first.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
-    exif: bytes = b""
-    icc: bytes = b""
-    dpi: tuple[float, float] | None = None
-    format: str = "png"
-    frames: int = 1
+class _SizeKnown(Exception):
+    """Ends reading where nothing but the size was asked for."""
 
 
 def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -69,8 +54,8 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
         InputError: Missing, no picture, too large, damaged, or of a kind not supported
             (floating point or 32-bit values).
     """
-    with _refusals(path), contextlib.ExitStack() as files:
-        return _picture(path, _open(path, max_megapixels, files), files)
+    with _opened(path) as file:
+        return _finished(_picture(file, partial(_check_pixels, path, max_megapixels)))
 
 
 def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
@@ -79,19 +64,35 @@ def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -
     Raises:
         InputError: As `read_picture`, as far as the header shows.
     """
-    with _refusals(path), contextlib.ExitStack() as files:
-        return _open_header(path, max_megapixels, files).size
+
+    def note(width: int, height: int) -> None:
+        _check_pixels(path, max_megapixels, width, height)
+        raise _SizeKnown(width, height)
+
+    with _opened(path) as file:
+        try:
+            _picture(file, note)
+        except _SizeKnown as known:
+            return known.args
 
 
 @contextlib.contextmanager
-def _refusals(path) -> Iterator[None]:
-    """Turn whatever goes wrong in reading a picture file into an `InputError`."""
+def _opened(path: str | os.PathLike | BinaryIO) -> Iterator[BinaryIO]:
+    """The open file; whatever goes wrong inside becomes an `InputError`."""
     try:
-        yield
+        with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
+            file.seek(0)
+            yield file
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}.") from None
     except InputError:
         raise
+    except Unsupported as error:
+        raise InputError(f"{path}: {error}.") from None
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{path}: more pixels than Pillow takes; raise PIL.Image.MAX_IMAGE_PIXELS."
+        ) from None
     except UnidentifiedImageError:
         *names, last = (name.upper() for name in SUFFIXES)
         raise InputError(
@@ -120,127 +121,126 @@ def to_eight_bits(values: np.ndarray) -> np.ndarray:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-@contextlib.contextmanager
-def _own_limit() -> Iterator[None]:
-    """Switch Pillow's limit on pixels off, since `max_megapixels` replaces it."""
-    with _limit_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on metadata it cannot parse, which is no harm here
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = _PILLOW_LIMIT
-
-
-def _open(path, max_megapixels, files):
-    """The file with its header read and its size checked, nothing decoded."""
-    image = _open_header(path, max_megapixels, files)
-    if image.format == "PNG":
-        image.verify()  # of all checksums; the file must be opened again afterwards
-        image = _open_header(path, max_megapixels, files)
-    return image
-
-
-def _open_header(path, max_megapixels, files):
-    try:
-        with _own_limit():
-            image = files.enter_context(Image.open(path, formats=_OPENERS))
-    except UnidentifiedImageError:
-        if not isinstance(path, (str, os.PathLike)) or not is_heic(path):
-            raise
-        image = files.enter_context(open_heic(path))
-    width, height = image.size
+def _check_pixels(path: str | os.PathLike, max_megapixels: float, width: int, height: int) -> None:
     if width * height > max_megapixels * 1e6:
         raise InputError(
             f"{path}: declares {width} x {height} pixels, more than the limit of "
             f"{max_megapixels:g} megapixels (--max-megapixels)."
         )
-    return image
 
 
-def _load(image):
-    large = math.prod(image.size) > _PILLOW_LIMIT
-    with _own_limit() if large else contextlib.nullcontext():
-        image.load()
+def _picture(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
+    """The picture as stored, with EXIF and XMP as they are."""
+    start = file.read(16)
+    if start.startswith(png.SIGNATURE):
+        return png.read(file, check_size)
+    if start[:4] in _TIFF_STARTS:
+        return tiff.read(file, check_size)
+    image = _open(file, start)
+    check_size(*image.size)
+    image.load()
+    return _by_pillow(image)
 
 
-def _picture(path, image, files):
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    pixels, alpha, icc = _arrays(path, image, files)
-    height, width = pixels.shape[:2]
+def _open(file: BinaryIO, start: bytes) -> Image.Image:
+    """The file with its header read, by the first of Pillow's plugins that takes it.
+
+    `Image.open` would refuse large pictures by a limit for the whole program, which is not
+    ours to change.
+    """
+    Image.init()
+    for format in _OPENERS:
+        factory, accept = Image.OPEN[format]
+        if accept is None or accept(start) is True:
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                return factory(file, None)
+    if is_heic(start):
+        return open_heic(file)
+    raise UnidentifiedImageError
+
+
+def _by_pillow(image: Image.Image) -> Picture:
+    info, left_out = image.info, []
+    icc, xmp = info.get("icc_profile") or b"", info.get("xmp") or b""
+    frames = getattr(image, "n_frames", 1)
+    if image.format == "MPO":
+        left_out.append(f"{frames - 1} more in the file: another view, a preview or a gain map")
+        frames = 1
+    if xmp and re.search(_XMP_OF_MORE, xmp):
+        left_out.append("gain map, video or depth after the picture, and the XMP about it")
+        xmp = b""
+    applications = getattr(image, "applist", ())
+    if any(content.startswith(_LONG_XMP) for _, content in applications):
+        left_out.append("XMP beyond the first 64 kB")
+    if any(name == "APP13" for name, _ in applications):
+        left_out.append("IPTC and Photoshop's data")
+    if info.get("bit_depth", 8) > 8:  # of HEIC
+        left_out.append(f"{info['bit_depth']} bits (read as 8)")
+    comment = info.get("comment") or b""
+    dpi = info.get("dpi")
+    if dpi == (72, 72) and not info.get("jfif_unit"):
+        dpi = None  # Pillow's answer where EXIF says nothing
+    pixels, alpha, icc = _arrays(image, icc)
     return Picture(
         pixels,
         alpha,
-        exif=upright_exif(exif_of(image), width, height),
+        exif=(info.get("exif") or b"").removeprefix(EXIF_PREFIX),
         icc=icc,
-        dpi=_dpi(image),
+        dpi=dpi,
         format=_FORMATS[image.format],
         frames=frames,
+        xmp=xmp,
+        text=(("Comment", _decoded(comment)),) if comment else (),
+        left_out=tuple(left_out),
     )
 
 
-def _arrays(path, image, files):
-    """Upright pixels, alpha or None, and the profile that fits the pixels."""
-    low_tiles = low_byte_tiles(image)
-    grey_alpha = low_tiles is not None and "LA" in image.tile[0].args
-    _load(image)
-    icc = image.info.get("icc_profile") or b""
-    if low_tiles is not None:
-        low = _open(path, math.inf, files)
-        low.tile = low_tiles
-        _load(low)
-        pixels = join_bytes(image, low, grey_alpha)
-        pixels, alpha = with_colour_key(image, *_split(pixels))
-    elif image.mode.startswith("I"):
-        pixels, alpha = with_colour_key(image, sixteen_bit_grey(image), None)
-    else:
-        image, icc = _plain_mode(image, icc)
-        pixels, alpha = _split(np.array(image))
-    turn = exif_orientation(exif_of(image))
-    icc = icc if icc[16:20] == (b"GRAY" if pixels.ndim == 2 else b"RGB ") else b""
-    return _upright(pixels, turn), None if alpha is None else _upright(alpha, turn), icc
-
-
-def _plain_mode(image, icc):
-    """The image in mode L, LA, RGB or RGBA, and its profile."""
-    if image.mode == "F":
-        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+def _arrays(image: Image.Image, icc: bytes) -> tuple[np.ndarray, np.ndarray | None, bytes]:
+    """Pixels, alpha or None, and the profile that is theirs."""
     if image.mode == "CMYK":
-        return _cmyk_to_srgb(image, icc)
-    grey = image.mode in ("1", "L", "LA", "La")
-    transparent = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+        pixels, icc = cmyk_to_srgb(np.array(image), icc)
+        return pixels, None, icc
+    grey = image.mode in ("1", "L", "LA")
+    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
     mode = ("L" if grey else "RGB") + ("A" if transparent else "")
-    return image.convert(mode) if image.mode != mode else image, icc
+    values = np.array(image if image.mode == mode else image.convert(mode))
+    if not transparent:
+        return values, None, icc
+    colours = values[..., 0] if grey else values[..., :3]
+    return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1]), icc
 
 
-def _cmyk_to_srgb(image, icc):
-    if icc[16:20] == b"CMYK":
-        with contextlib.suppress(ImageCms.PyCMSError):  # a broken profile is as good as none
-            source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-            image = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
-            return image, srgb.tobytes()
-    return image.convert("RGB"), b""
+def _decoded(comment: bytes) -> str:
+    try:
+        return comment.decode("utf-8")
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
-def _split(values):
-    """Pixels and alpha or None of `(height, width[, 2, 3 or 4])`."""
-    if values.ndim == 2 or values.shape[2] == 3:
-        return values, None
-    alpha = np.ascontiguousarray(values[..., -1])
-    pixels = values[..., 0] if values.shape[2] == 2 else values[..., :3]
-    return np.ascontiguousarray(pixels), alpha
+def _finished(picture: Picture) -> Picture:
+    """The picture turned upright, its metadata true of that, and nothing that cannot be right."""
+    turn = exif_orientation(picture.exif, picture.xmp)
+    pixels = _upright(picture.pixels, turn)
+    height, width = pixels.shape[:2]
+    space = b"GRAY" if pixels.ndim == 2 else b"RGB "
+    dpi = tuple(map(float, picture.dpi or ()))
+    sound = len(dpi) == 2 and all(0 < side < 1e6 for side in dpi)
+    return replace(
+        picture,
+        pixels=pixels,
+        alpha=None if picture.alpha is None else _upright(picture.alpha, turn),
+        exif=upright_exif(picture.exif, width, height),
+        icc=picture.icc if picture.icc[16:20] == space else b"",
+        dpi=(dpi if turn < 5 else dpi[::-1]) if sound else None,
+        xmp=upright_xmp(picture.xmp, width, height),
+    )
 
 
-def _upright(values, orientation):
+def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
     """Pixels turned and mirrored as the EXIF orientation says, 1 to 8."""
     if orientation >= 5:
         values = values.swapaxes(0, 1)
     vertical = -1 if orientation in (3, 4, 7, 8) else 1
     horizontal = -1 if orientation in (2, 3, 6, 7) else 1
     return np.ascontiguousarray(values[::vertical, ::horizontal])
-
-
-def _dpi(image):
-    dpi = tuple(float(side) for side in image.info.get("dpi", ()))
-    return dpi if len(dpi) == 2 and all(0 < side < 1e6 for side in dpi) else None

@@ -25,7 +25,8 @@ def psnr_y(sr: np.ndarray, hr: np.ndarray, border: int) -> float:
         Decibels, infinite when the two are equal.
 
     Raises:
-        ValueError: The shapes differ or are not RGB, or the border leaves nothing.
+        ValueError: The shapes differ or are not RGB, the values are of another dtype, or the
+            border leaves nothing.
     """
     y_sr, y_hr = _lumas(sr, hr, border, least=1)
     error = np.mean((y_sr - y_hr) ** 2)
@@ -67,6 +68,12 @@ def _lumas(sr, hr, border: int, least: int) -> tuple[np.ndarray, np.ndarray]:
             f"Two RGB pictures (height, width, 3) of one size are needed, got {sr.shape} "
             f"and {hr.shape}."
         )
+    for image in (sr, hr):
+        if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+            raise ValueError(
+                f"Pictures of uint8 or of floating point, 0..255, are needed, got {image.dtype}; "
+                "uint16 divided by 257 will do."
+            )
     if border < 0 or min(sr.shape[:2]) - 2 * border < least:
         raise ValueError(
             f"A border of {border} must leave at least {least} pixels of both sides, "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..command_line import has_gpu
 from ..errors import InputError
 from ..network.presets import presets
 from .engine import Engine
@@ -52,7 +52,7 @@ def choose_engine(
         raise InputError(f"{model}: LiteRT runs presets only; run it with Keras.")
     if engine != "auto":
         return engine
-    if not is_preset or find_spec("ai_edge_litert") is None or _gpu_found():
+    if not is_preset or find_spec("ai_edge_litert") is None or (has_gpu() and find_spec("keras")):
         return "keras"
     try:
         tflite_path(model)
@@ -70,9 +70,3 @@ def make_engine(
     from .keras_engine import KerasEngine
 
     return KerasEngine(model)
-
-
-def _gpu_found() -> bool:
-    """Whether this machine has a GPU that Keras could use, without loading its backend."""
-    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
-    return bool(devices) and find_spec("keras") is not None

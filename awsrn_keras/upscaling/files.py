@@ -111,5 +111,5 @@ def upscale_file(
     ]
     if picture.frames > 1:
         lines.append(f"  note: the first of {picture.frames} images in the file")
-    lines += [f"  note: {job.format} cannot hold {lost}" for lost in losses(picture, job.format)]
+    lines += [f"  note: not kept: {lost}" for lost in losses(picture, job.format)]
     return lines

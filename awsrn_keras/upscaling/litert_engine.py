@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..command_line import cpu_cores, messages_kept_back
+from ..command_line import cpu_cores
 from ..errors import InputError, damaged_file
 from ..network.presets import WEIGHTS, preset_path, presets
 from ..network.variants import VARIANTS, Variant
@@ -42,9 +42,8 @@ class LiteRTEngine:
         pointers = 8 * (9 * variant.convolutions + max(variant.kernel_sizes) ** 2)
         self.window_pixels = fitting_pixels(pixel_bytes + pointers, WINDOW_BYTES)
         try:
-            with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-                self._interpreter = interpreter(str(path), num_threads=cpu_cores())
-                self._interpreter.allocate_tensors()
+            self._interpreter = interpreter(str(path), num_threads=cpu_cores())
+            self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise damaged_file(path, "a LiteRT model", error) from None
         _check_weights(self._interpreter, path, variant, self.scale, precision)

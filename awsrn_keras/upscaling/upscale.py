@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..pictures.alpha import fill_transparent
+from ..pictures.alpha import constant_around, fill_transparent
 from .engine import Engine
 from .engines import make_engine
 from .self_ensemble import SelfEnsemble
-from .tiling import cut
+from .tiling import Windows, cut
 
 if TYPE_CHECKING:
     from ..network.model import AWSRN
@@ -41,8 +41,9 @@ def upscale(
 
     Args:
         image: uint8 or uint16, RGB `(height, width, 3)`, grey `(height, width)` or RGB with
-            alpha `(height, width, 4)`. Alpha is upscaled too; colours of fully transparent
-            pixels are replaced by those around, so that none bleeds into visible edges.
+            alpha `(height, width, 4)`. Alpha is upscaled too, and stays as it is where it is
+            constant within the receptive field; colours of fully transparent pixels are
+            replaced by those around, so that none bleeds into visible edges.
         model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
             made once: `make_engine(model)`.
         tile: Rows of input pixels that each window adds to the result; windows are larger by
@@ -108,14 +109,14 @@ def upscale_with(
     for layer in layers:
         shape = (height * engine.scale, width * engine.scale, *layer.shape[2:])
         upscaled.append(new_canvas(shape, layer.dtype))
-        for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1]):
+        for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1], layer is alpha):
             done += 1
             if progress:
                 progress(done, total)
     return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
 
 
-def _check(image, tile):
+def _check(image: np.ndarray, tile: int | None) -> None:
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
@@ -129,24 +130,51 @@ def _check(image, tile):
         raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
 
 
-def _upscale_layer(engine, layer, rows, columns, canvas) -> Iterator[None]:
+def _upscale_layer(
+    engine: Engine,
+    layer: np.ndarray,
+    rows: Windows,
+    columns: Windows,
+    canvas: np.ndarray,
+    keep_constant: bool,
+) -> Iterator[None]:
     """Fill the canvas window by window; yields after each."""
-    unit = np.float32(257 if layer.dtype == np.uint16 else 1)
+    scale = engine.scale
     for row in rows.spans:
         for column in columns.spans:
             window = layer[row.start : row.start + rows.size, column.start :][:, : columns.size]
-            if window.ndim == 2:
-                window = np.repeat(window[..., None], 3, axis=2)
-            if engine.dtype == np.float32:
-                window = window.astype(np.float32) / unit
-            upscaled = engine(np.ascontiguousarray(window))
-            top, left = row.start * engine.scale, column.start * engine.scale
-            y = slice(row.begin * engine.scale, row.end * engine.scale)
-            x = slice(column.begin * engine.scale, column.end * engine.scale)
-            block = upscaled[y.start - top : y.stop - top, x.start - left : x.stop - left]
-            if layer.ndim == 2:
-                block = block.mean(axis=2, dtype=np.float32)
-            if block.dtype != layer.dtype:
-                block = np.rint(np.clip(block * unit, 0, 255 * unit)).astype(layer.dtype)
-            canvas[y, x] = block
+            own = (  # the part of the window that is no margin
+                slice(row.begin - row.start, row.end - row.start),
+                slice(column.begin - column.start, column.end - column.start),
+            )
+            same = constant_around(window, engine.margin)[own] if keep_constant else None
+            if same is not None and same.all():
+                block = _enlarged(window[own], scale)
+            else:
+                block = _upscale_window(engine, window)[tuple(_times(side, scale) for side in own)]
+                if same is not None:
+                    block = np.where(_enlarged(same, scale), _enlarged(window[own], scale), block)
+            y, x = slice(row.begin, row.end), slice(column.begin, column.end)
+            canvas[_times(y, scale), _times(x, scale)] = block
             yield
+
+
+def _upscale_window(engine: Engine, window: np.ndarray) -> np.ndarray:
+    unit = np.float32(257 if window.dtype == np.uint16 else 1)
+    colours = window if window.ndim == 3 else np.repeat(window[..., None], 3, axis=2)
+    if engine.dtype == np.float32:
+        colours = colours.astype(np.float32) / unit
+    upscaled = engine(np.ascontiguousarray(colours))
+    if window.ndim == 2:
+        upscaled = upscaled.mean(axis=2, dtype=np.float32)
+    if upscaled.dtype != window.dtype:
+        upscaled = np.rint(np.clip(upscaled * unit, 0, 255 * unit)).astype(window.dtype)
+    return upscaled
+
+
+def _times(side: slice, scale: int) -> slice:
+    return slice(side.start * scale, side.stop * scale)
+
+
+def _enlarged(values: np.ndarray, scale: int) -> np.ndarray:
+    return values.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -132,7 +132,7 @@ def test_formats_and_what_they_lose(tmp_path):
     result = upscale(tmp_path / "a.png", "-o", tmp_path / "out", "--format", "JPG")
 
     assert result.returncode == 0
-    assert "note: jpeg cannot hold transparency (laid on white)" in result.stdout
+    assert "note: not kept: transparency (laid on white)" in result.stdout
     assert read_picture(tmp_path / "out" / "a.jpg").format == "jpeg"
 
 

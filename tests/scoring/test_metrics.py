@@ -111,3 +111,17 @@ def test_a_wrong_argument_is_an_error_that_names_it(metric, pair):
     with pytest.raises(ValueError, match="border of -1"):
         metric(sr, hr, border=-1)
     metric(sr, hr, border=43)  # 11 rows are left
+
+
+@pytest.mark.parametrize("metric", [psnr_y, ssim_y])
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "bool"])
+def test_integers_other_than_bytes_are_refused_and_not_clipped(metric, dtype, pair):
+    sr, hr = (image.astype(dtype) for image in pair)
+    if dtype == "uint16":
+        sr, hr = sr * 257, hr * 257
+    with pytest.raises(ValueError, match=f"got {dtype}"):
+        metric(sr, hr, border=2)
+    with pytest.raises(ValueError, match=f"got {dtype}"):
+        metric(pair[0], hr, border=2)
+    if dtype == "uint16":  # the cure
+        assert metric(sr / 257, hr / 257, border=2) == metric(*pair, border=2)

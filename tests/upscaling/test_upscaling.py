@@ -12,6 +12,7 @@ from awsrn_keras import AWSRN, VARIANTS, upscale
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import SCALES
 from awsrn_keras.upscaling.keras_engine import KerasEngine
+from awsrn_keras.upscaling.litert_engine import LiteRTEngine
 
 
 def network(variant="awsrn_sd", scale=2):
@@ -128,7 +129,43 @@ def test_an_opaque_disc_on_transparent_black_gets_no_dark_fringe(engine):
 
     flat = upscale(np.full((30, 40, 3), (230, 60, 40), "uint8"), engine)
     np.testing.assert_array_equal(result[..., :3], flat)  # red all over, as if all were opaque
-    np.testing.assert_array_equal(result[..., 3], upscale(image[..., 3], engine))
+    alone = upscale(image[..., 3], engine)
+    kept = result[..., 3] != alone  # where it is constant, the network leaves it so only nearly
+    assert set(np.unique(result[..., 3][kept])) <= {0, 255}
+    assert (~kept).sum() > 0
+
+
+@pytest.mark.parametrize("preset", ["awsrn_sd_x2", "awsrn_sd_x4"])
+@pytest.mark.parametrize(("rest", "odd"), [(255, 0), (0, 255)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_alpha_stays_constant_beyond_the_receptive_field_of_an_odd_pixel(preset, rest, odd, dtype):
+    engine, unit = LiteRTEngine(preset), 257 if dtype == "uint16" else 1
+    image = np.full((60, 75, 4), rest * unit, dtype)
+    image[..., :3] = photograph(60, 75).astype(dtype) * unit
+    image[20, 31, 3] = odd * unit
+    scale, radius = engine.scale, engine.margin
+
+    alpha = upscale(image, engine)[..., 3]
+
+    y, x = np.ogrid[: 60 * scale, : 75 * scale]
+    near = (abs(y // scale - 20) <= radius) & (abs(x // scale - 31) <= radius)
+    assert near.any()
+    assert not near.all()
+    assert (alpha[~near] == rest * unit).all()
+    assert abs(int(alpha[20 * scale, 31 * scale]) - rest * unit) > 100 * unit
+    alone = upscale(image[..., 3], engine)
+    np.testing.assert_array_equal(alpha[near], alone[near])
+    assert (alone[~near] != rest * unit).any()  # else this would prove nothing
+    np.testing.assert_array_equal(upscale(image, engine, tile=7)[..., 3], alpha)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_alpha_of_one_value_stays_that(engine, value):
+    image = np.full((9, 14, 4), value, "uint8")
+    image[..., :3] = photograph(9, 14)
+    result = upscale(image, engine)
+    assert (result[..., 3] == value).all()
+    np.testing.assert_array_equal(result[..., :3], upscale(image[..., :3], engine))
 
 
 def test_a_preset_and_a_file_name_a_model(tmp_path):
@@ -145,8 +182,8 @@ def test_threads_may_share_an_engine():
     """In a process of its own: what goes wrong is a crash."""
     code = (
         "import sys, concurrent.futures, numpy as np\n"
-        "from awsrn_keras.litert import LiteRTEngine\n"
-        "from awsrn_keras.upscaling import KerasEngine\n"
+        "from awsrn_keras.upscaling.litert_engine import LiteRTEngine\n"
+        "from awsrn_keras.upscaling.keras_engine import KerasEngine\n"
         "windows = [np.random.default_rng(h).uniform(0, 255, (h, 50, 3)).astype('float32')\n"
         "           for h in (20, 31, 40, 61)]\n"
         "for engine in LiteRTEngine('awsrn_sd_x2'), KerasEngine('awsrn_sd_x2'):\n"

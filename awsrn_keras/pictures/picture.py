@@ -1,0 +1,41 @@
+"""What a picture file holds: upright pixels, and what the file says about them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class Unsupported(ValueError):
+    """A sound file of a kind that is not read; the message says which, and the cure."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright picture and what its file said about it.
+
+    Attributes:
+        pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        alpha: Opacity `(height, width)` of the same dtype, None where all is opaque.
+        exif: A TIFF structure; empty where there is none.
+        icc: Colour profile that fits the pixels (RGB or grey); empty where there is none.
+        dpi: Horizontal and vertical pixels per inch, or None.
+        format: Of the file, a key of `formats.SUFFIXES`.
+        frames: Images in the file; `pixels` are those of the first.
+        xmp: An XMP packet; empty where there is none.
+        text: Keywords and texts of a PNG file; a JPEG comment has the keyword "Comment".
+        colour: Names and contents of the chunks by which a PNG file tells what its colours
+            mean: gAMA, cHRM, sRGB and cICP.
+        left_out: What of the file reading could not take, in words.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    exif: bytes = b""
+    icc: bytes = b""
+    dpi: tuple[float, float] | None = None
+    format: str = "png"
+    frames: int = 1
+    xmp: bytes = b""
+    text: tuple[tuple[str, str], ...] = ()
+    colour: tuple[tuple[bytes, bytes], ...] = ()
+    left_out: tuple[str, ...] = ()

@@ -1,0 +1,180 @@
+"""Samples of TIFF files as they are stored: strips, tiles, planes, bits and byte order.
+
+libtiff, by way of Pillow, only uncompresses: it is shown the strips or tiles as those of an
+8-bit grey picture.
+"""
+
+import io
+import math
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import ImageFile, TiffImagePlugin
+
+from .picture import Unsupported
+from .tiff_tags import LONG, SHORT, Folder, Layout, Tag, folder_bytes, header, read_at
+
+_BLACK_IS_ZERO = 1
+_PREDICTABLE = {5, 8, 32946, 34925, 50000}  # LZW, Deflate twice, LZMA, Zstandard
+BYTEWISE = {1, 32773, *_PREDICTABLE}  # with none and PackBits: they know nothing of pixels
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_GROUP_BYTES = 2**24  # decoded at a time
+_LARGEST_SEGMENT = 2**30
+
+
+class _Segments(NamedTuple):
+    """How the samples lie in strips or tiles, which are `across` by `down` in each plane."""
+
+    tiled: bool
+    width: int
+    height: int
+    across: int
+    down: int
+    planes: int
+    depth: int  # samples of a pixel in one plane
+    row_bytes: int
+    offsets: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+def read_samples(
+    file: BinaryIO, layout: Layout, folder: Folder, samples: int, bits: int
+) -> np.ndarray:
+    """All samples as stored, uint8 or uint16 `(height, width, samples)`.
+
+    Args:
+        file, layout: The TIFF file.
+        folder: Tags of a picture compressed by one of `BYTEWISE`.
+        samples: Of a pixel.
+        bits: Of a sample, 1 to 16.
+
+    Raises:
+        Unsupported: Another predictor than that of rows.
+        ValueError: Damaged.
+    """
+    width, height = int(folder.number(Tag.WIDTH)), int(folder.number(Tag.HEIGHT))
+    compression, predictor = folder.number(Tag.COMPRESSION, 1), folder.number(Tag.PREDICTOR, 1)
+    predictor = predictor if compression in _PREDICTABLE else 1
+    if predictor != 1 and (predictor != 2 or bits not in (8, 16)):
+        raise Unsupported(f"predictor {predictor:g} with {bits} bits; save it uncompressed")
+    segments = _segments(folder, width, height, samples, bits)
+    reverse = folder.number(Tag.FILL_ORDER, 1) == 2
+    # No compression makes more of it; a damaged count would.
+    most = 3 * segments.row_bytes * segments.height + 1024
+    result = np.empty((height, width, samples), np.uint8 if bits <= 8 else np.uint16)
+    for plane in range(segments.planes):
+        channels = slice(plane, plane + 1) if segments.planes > 1 else slice(None)
+        top = 0
+        for numbers, row_counts in _groups(segments, height, plane):
+            sizes = [min(segments.sizes[n], most) for n in numbers]
+            raw = [
+                read_at(file, segments.offsets[n], size)
+                for n, size in zip(numbers, sizes, strict=True)
+            ]
+            if reverse:
+                raw = [piece.translate(_REVERSED) for piece in raw]
+            rows = _uncompressed(raw, compression, segments, row_counts)
+            values = _unpacked(rows, segments.width, segments.depth, bits, layout.order)
+            if predictor == 2:
+                np.cumsum(values, axis=1, dtype=values.dtype, out=values)
+            if segments.across > 1:
+                values = values.reshape(segments.across, -1, *values.shape[1:])
+                values = np.concatenate(list(values), axis=1)
+            values = values[: height - top, :width]
+            result[top : top + len(values), :, channels] = values
+            top += len(values)
+    return result
+
+
+def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) -> _Segments:
+    tiled = Tag.TILE_WIDTH in folder
+    if tiled:
+        inner = int(folder.number(Tag.TILE_WIDTH)), int(folder.number(Tag.TILE_HEIGHT))
+        offsets, sizes = folder.numbers(Tag.TILE_OFFSETS), folder.numbers(Tag.TILE_SIZES)
+    else:
+        inner = width, min(int(folder.number(Tag.ROWS_PER_STRIP)) or height, height)
+        offsets, sizes = folder.numbers(Tag.STRIP_OFFSETS), folder.numbers(Tag.STRIP_SIZES)
+    planes = samples if folder.number(Tag.PLANAR, 1) == 2 else 1
+    depth = samples // planes
+    row_bytes = math.ceil(inner[0] * depth * bits / 8)
+    if min(inner) < 1 or (tiled and row_bytes * inner[1] > _LARGEST_SEGMENT):
+        raise ValueError("its tiles have no sensible size")
+    across, down = math.ceil(width / inner[0]), math.ceil(height / inner[1])
+    count = planes * across * down
+    if not sizes and folder.number(Tag.COMPRESSION, 1) == 1:
+        sizes = (row_bytes * inner[1],) * count
+        if not tiled and height % inner[1]:
+            short = row_bytes * (height % inner[1])
+            sizes = ((*sizes[: down - 1], short)) * planes
+    if min(len(offsets), len(sizes)) < count:
+        raise ValueError("it lacks strips or tiles")
+    return _Segments(tiled, *inner, across, down, planes, depth, row_bytes, offsets, sizes)
+
+
+def _groups(segments: _Segments, height: int, plane: int) -> Iterator[tuple[range, list[int]]]:
+    """Numbers and rows of segments to decode together: strips, or a row of tiles."""
+    start = plane * segments.across * segments.down
+    if segments.across > 1:
+        for row in range(segments.down):
+            first = start + row * segments.across
+            yield range(first, first + segments.across), [segments.height] * segments.across
+        return
+    step = max(1, _GROUP_BYTES // (segments.row_bytes * segments.height))
+    for first in range(0, segments.down, step):
+        numbers = range(first, min(first + step, segments.down))
+        rows = [segments.height] * len(numbers)
+        if not segments.tiled and numbers[-1] == segments.down - 1:
+            rows[-1] = height - numbers[-1] * segments.height
+        yield range(start + numbers[0], start + numbers[-1] + 1), rows
+
+
+class _BytesFile(TiffImagePlugin.TiffImageFile):
+    """Without Pillow's limit on pixels, which here are bytes."""
+
+    def load_prepare(self) -> None:
+        ImageFile.ImageFile.load_prepare(self)
+
+
+def _uncompressed(
+    raw: list[bytes], compression: float, segments: _Segments, row_counts: list[int]
+) -> np.ndarray:
+    """The bytes of these segments, one below the other, uint8 `(rows, row_bytes)`."""
+    if compression == 1:
+        wanted = [segments.row_bytes * rows for rows in row_counts]
+        if any(len(piece) < size for piece, size in zip(raw, wanted, strict=True)):
+            raise ValueError("its strips or tiles are too short")
+        data = b"".join(piece[:size] for piece, size in zip(raw, wanted, strict=True))
+        return np.frombuffer(data, np.uint8).reshape(-1, segments.row_bytes)
+    folder, layout = Folder(), Layout("<")
+    for tag, value in (
+        (Tag.WIDTH, segments.row_bytes),
+        (Tag.HEIGHT, sum(row_counts)),
+        (Tag.BITS, 8),
+        (Tag.COMPRESSION, int(compression)),
+        (Tag.PHOTOMETRIC, _BLACK_IS_ZERO),
+        (Tag.SAMPLES, 1),
+        (Tag.ROWS_PER_STRIP, segments.height),
+    ):
+        folder.put(tag, LONG if value > 65535 else SHORT, value)
+    folder.put(Tag.STRIP_SIZES, LONG, *map(len, raw))
+    starts = np.cumsum([8, *map(len, raw)]).tolist()
+    folder.put(Tag.STRIP_OFFSETS, LONG, *starts[:-1])
+    end = starts[-1] + starts[-1] % 2
+    data = (header(layout, end) + b"".join(raw)).ljust(end, b"\0")
+    image = _BytesFile(io.BytesIO(data + folder_bytes(folder, layout, end)))
+    return np.array(image)
+
+
+def _unpacked(rows: np.ndarray, width: int, depth: int, bits: int, order: str) -> np.ndarray:
+    """Samples `(rows, width, depth)` of packed bytes `(rows, row_bytes)`."""
+    if bits == 8:
+        return rows[:, : width * depth].reshape(len(rows), width, depth)
+    if bits == 16:
+        return rows.view(order + "u2").astype(np.uint16).reshape(len(rows), width, depth)
+    stream = np.unpackbits(rows, axis=1)[:, : width * depth * bits]
+    stream = stream.reshape(len(rows), width, depth, bits)
+    values = np.zeros(stream.shape[:3], np.uint8 if bits < 8 else np.uint16)
+    for bit in range(bits):
+        values = values << 1 | stream[..., bit]
+    return values

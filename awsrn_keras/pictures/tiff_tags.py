@@ -1,0 +1,183 @@
+"""Tags of TIFF structures, byte for byte: of TIFF files, and of the EXIF inside other files.
+
+Values stay the bytes that they are, in the byte order of their structure, so that no text and
+no tag of an unusual type changes on its way.
+"""
+
+import struct
+from enum import IntEnum
+from typing import BinaryIO, NamedTuple
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
+CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+CODES |= {16: "Q", 17: "q", 18: "Q"}
+RATIONALS = {5: "I", 10: "i"}
+BYTE, SHORT, LONG, RATIONAL, LONG8 = 1, 3, 4, 5, 16
+
+
+class Tag(IntEnum):
+    """Those tags that this project reads or writes by name."""
+
+    SUBFILE_TYPE = 254
+    OLD_SUBFILE_TYPE = 255
+    WIDTH = 256
+    HEIGHT = 257
+    BITS = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    STRIP_OFFSETS = 273
+    ORIENTATION = 274
+    SAMPLES = 277
+    ROWS_PER_STRIP = 278
+    STRIP_SIZES = 279
+    X_RESOLUTION = 282
+    Y_RESOLUTION = 283
+    PLANAR = 284
+    RESOLUTION_UNIT = 296
+    PREDICTOR = 317
+    COLOUR_MAP = 320
+    TILE_WIDTH = 322
+    TILE_HEIGHT = 323
+    TILE_OFFSETS = 324
+    TILE_SIZES = 325
+    SUB_FOLDERS = 330
+    INK_SET = 332
+    EXTRA_SAMPLES = 338
+    SAMPLE_FORMAT = 339
+    SUBSAMPLING = 530
+    REFERENCE_BLACK_WHITE = 532
+    XMP = 700
+    IPTC = 33723
+    PHOTOSHOP = 34377
+    ICC = 34675
+    DNG_VERSION = 50706
+
+
+class Layout(NamedTuple):
+    """Byte order, "<" or ">", of a structure, and whether it is a BigTIFF."""
+
+    order: str
+    big: bool = False
+
+
+class Value(NamedTuple):
+    """A tag's value: TIFF's number of its type, and its bytes."""
+
+    kind: int
+    data: bytes
+
+    def numbers(self, order: str) -> tuple[float, ...]:
+        """The value as numbers; none where it is not numbers."""
+        if self.kind in RATIONALS:
+            parts = struct.unpack(f"{order}{len(self.data) // 4}{RATIONALS[self.kind]}", self.data)
+            return tuple(a / b if b else 0 for a, b in zip(parts[::2], parts[1::2], strict=True))
+        if self.kind not in CODES:
+            return ()
+        count = len(self.data) // SIZES[self.kind]
+        return struct.unpack(f"{order}{count}{CODES[self.kind]}", self.data)
+
+
+class Folder(dict[int, "Value | Folder"]):
+    """The tags of a folder ("IFD"); a tag that points to a folder has that as its value."""
+
+    order = "<"
+
+    def numbers(self, tag: int, default: tuple[float, ...] = ()) -> tuple[float, ...]:
+        value = self.get(tag)
+        return (value.numbers(self.order) if isinstance(value, Value) else ()) or default
+
+    def number(self, tag: int, default: float = 0) -> float:
+        return self.numbers(tag, (default,))[0]
+
+    def put(self, tag: int, kind: int, *numbers: int) -> None:
+        code = RATIONALS.get(kind) or CODES[kind]
+        self[tag] = Value(kind, struct.pack(f"{self.order}{len(numbers)}{code}", *numbers))
+
+
+def read_header(file: BinaryIO) -> tuple[Layout, int]:
+    """Layout of the structure in `file`, and where its first folder is.
+
+    Raises:
+        ValueError: It does not start as a TIFF structure.
+    """
+    start = read_at(file, 0, 8)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    version = struct.unpack(order + "H", start[2:4])[0] if order else 0
+    if version == 42:
+        return Layout(order), struct.unpack(order + "I", start[4:])[0]
+    if version == 43:
+        return Layout(order, big=True), struct.unpack(order + "Q", read_at(file, 8, 8))[0]
+    raise ValueError("no TIFF structure")
+
+
+def read_folder(file: BinaryIO, layout: Layout, offset: int) -> tuple[Folder, int]:
+    """The folder at `offset`, without tags whose value is damaged, and where the next one is."""
+    order, big = layout
+    count_code, entry_code, offset_code = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+    count_bytes, entry_bytes = struct.calcsize(order + count_code), 20 if big else 12
+    (count,) = struct.unpack(order + count_code, read_at(file, offset, count_bytes))
+    end = offset + count_bytes + count * entry_bytes
+    entries = read_at(file, offset + count_bytes, count * entry_bytes)
+    (following,) = struct.unpack(order + offset_code, read_at(file, end, 8 if big else 4))
+    folder = Folder()
+    folder.order = order
+    for tag, kind, values, field in struct.iter_unpack(order + entry_code, entries):
+        size = values * SIZES.get(kind, 0)
+        try:
+            if size > len(field):
+                field = read_at(file, struct.unpack(order + offset_code, field)[0], size)
+        except ValueError:
+            continue
+        if size:
+            folder.setdefault(tag, Value(kind, field[:size]))
+    return folder, following
+
+
+def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Exactly these bytes.
+
+    Raises:
+        ValueError: The file ends before them.
+    """
+    if offset + size > file.seek(0, 2):
+        raise ValueError("it ends too early")
+    file.seek(offset)
+    return file.read(size)
+
+
+def structure(folder: Folder, layout: Layout) -> bytes:
+    """A whole TIFF structure of one folder and those in it."""
+    start = header(layout, 8)
+    return start + folder_bytes(folder, layout, len(start))
+
+
+def header(layout: Layout, first: int) -> bytes:
+    """The first 8 or 16 bytes of a structure; `first` is where its first folder is."""
+    order, big = layout
+    mark = {"<": b"II", ">": b"MM"}[order]
+    if big:
+        return mark + struct.pack(order + "HHHQ", 43, 8, 0, first)
+    return mark + struct.pack(order + "HI", 42, first)
+
+
+def folder_bytes(folder: Folder, layout: Layout, offset: int) -> bytes:
+    """The folder and its values, to be written at `offset`, an even number."""
+    order, big = layout
+    code, inline, pointer = ("Q", 8, LONG8) if big else ("I", 4, LONG)
+    entries = struct.pack(order + ("Q" if big else "H"), len(folder))
+    at = offset + len(entries) + len(folder) * (20 if big else 12) + inline
+    values = b""
+    for tag, value in sorted(folder.items()):
+        if isinstance(value, Folder):
+            kind, count, field = pointer, 1, struct.pack(order + code, at + len(values))
+            values += folder_bytes(value, layout, at + len(values))
+        else:
+            kind, field = value
+            count = len(field) // SIZES[kind]
+            if len(field) > inline:
+                values, field = values + field, struct.pack(order + code, at + len(values))
+        values += bytes(len(values) % 2)
+        entries += struct.pack(order + "HH" + code, tag, kind, count) + field.ljust(inline, b"\0")
+    return entries + bytes(inline) + values

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from .errors import InputError
 
@@ -131,3 +132,37 @@ def messages_kept_back() -> Iterator[Callable[[], str]]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextlib.contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Drop what C libraries write to stderr; what Python prints there still comes out.
+
+    For a command that reads files of others: libtiff has its own words for each damaged one,
+    in whatever thread it runs.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    python, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
+    of_python = _file_number(python) == 2
+    with _stderr_lock:
+        os.dup2(nowhere, 2)
+    if of_python:
+        sys.stderr = os.fdopen(os.dup(stderr), "w", encoding=python.encoding, errors=python.errors)
+    try:
+        yield
+    finally:
+        if of_python:
+            sys.stderr.close()
+            sys.stderr = python
+        with _stderr_lock:
+            os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def _file_number(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except OSError:  # not of a file, as in tests
+        return None

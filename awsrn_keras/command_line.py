@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import logging
 import os
 import shutil
@@ -11,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from .errors import InputError
 
@@ -22,24 +24,40 @@ def run_command(main: Callable[[], int | None]) -> None:
 
     A mistake is an `InputError`, or an operating system error that names a file (missing,
     no permission, disk full): one line on stderr, no traceback. Any other exception is a
-    bug and keeps its traceback.
+    bug and keeps its traceback. Where nobody reads the output any more, as after `| head`,
+    it ends without a word and with 141, the shell's status for SIGPIPE.
     """
     # On metadata of a damaged picture; what harms is reported by an error of our own.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every file name can be printed
     try:
-        status = main() or 0
+        try:
+            status = _status(main)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        status = 141
+        for stream in (sys.stdout, sys.stderr):  # both are flushed once more on exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
+
+
+def _status(main: Callable[[], int | None]) -> int:
+    try:
+        return main() or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        status = 2
+        return 2
     except OSError as error:
         if error.filename is None:
             raise
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        status = 2
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+        return 130
 
 
 def start_backend() -> str:
@@ -114,3 +132,37 @@ def messages_kept_back() -> Iterator[Callable[[], str]]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextlib.contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Drop what C libraries write to stderr; what Python prints there still comes out.
+
+    For a command that reads files of others: libtiff has its own words for each damaged one,
+    in whatever thread it runs.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    python, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
+    of_python = _file_number(python) == 2
+    with _stderr_lock:
+        os.dup2(nowhere, 2)
+    if of_python:
+        sys.stderr = os.fdopen(os.dup(stderr), "w", encoding=python.encoding, errors=python.errors)
+    try:
+        yield
+    finally:
+        if of_python:
+            sys.stderr.close()
+            sys.stderr = python
+        with _stderr_lock:
+            os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def _file_number(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except OSError:  # not of a file, as in tests
+        return None

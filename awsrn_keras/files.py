@@ -1,12 +1,16 @@
 """Writing files so that a kill at any moment leaves the last good state."""
 
 import contextlib
-import glob
+import hashlib
 import json
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from .errors import InputError
 
 
 @contextlib.contextmanager
@@ -14,13 +18,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success flush it to disk and rename it to `path`.
 
     What is written may be a file or a folder; the temporary name ends as `path`
-    does, since writers choose formats by it. An exception removes the temporary file
-    and leaves `path` as it was. An `OSError` that names no file, as of a full disk, comes out
-    with the name of `path`.
+    does, since writers choose formats by it, and is no longer than file systems allow. An
+    exception removes the temporary file and leaves `path` as it was. An `OSError` that names
+    the temporary file, or none as of a full disk, comes out with the name of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{os.getpid()}.{path.name}")
+    temporary = _beside(path, "part")
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:
@@ -31,7 +35,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        if error.filename is not None or error.errno is None:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
@@ -47,13 +51,38 @@ def write_json(path: str | os.PathLike, facts: object) -> None:
 def remove_unfinished(path: str | os.PathLike) -> None:
     """Remove the files that killed processes left of writing `path`; nobody may be writing it."""
     path = Path(path)
-    for part in path.parent.glob(f".part-*.{glob.escape(path.name)}"):
+    for part in path.parent.glob(f".part-{_digest(path)}-*"):
         part.unlink()
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Raise an `InputError` unless files can be put into `folder`, which need not exist yet."""
+    existing = existing_part(Path(folder))
+    if not existing.is_dir():
+        raise InputError(f"{existing}: is no folder; name another one for the results.")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise InputError(f"{existing}: cannot be written to ({error.strerror}).") from None
+
+
+def existing_part(path: Path) -> Path:
+    """`path` or the nearest of the folders above it that is there."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """A hidden name beside `path`, short whatever its length, that ends as it does."""
+    return path.with_name(f".{kind}-{_digest(path)}-{os.getpid()}.{path.name[-16:]}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
 
 
 def _replace_folder(new: Path, path: Path) -> None:
     """A folder cannot be renamed over one that is not empty: the old one steps aside first."""
-    old = path.with_name(f".old-{os.getpid()}.{path.name}")
+    old = _beside(path, "old")
     path.rename(old)
     try:
         new.rename(path)
@@ -72,7 +101,7 @@ def _remove(path: Path) -> None:
 
 def _flush(path: Path) -> None:
     """Have the system write a file or folder to disk; Windows can do so for open writers only."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -21,7 +21,13 @@ from PIL import Image
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import VARIANTS, Variant
-from awsrn_keras.pictures import losses, read_picture, to_eight_bits, write_picture
+from awsrn_keras.pictures import (
+    describe_skipped,
+    losses,
+    read_picture,
+    to_eight_bits,
+    write_picture,
+)
 from awsrn_keras.pictures.alpha import constant_around, fill_transparent
 from awsrn_keras.upscaling.jobs import Job, plan
 from export.serving.servers import GrpcServer, RestServer, ServerError, connect
@@ -76,17 +82,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if not 0 < options.timeout <= 1e6:
         raise InputError(f"--timeout {options.timeout:g}: give more than 0 seconds, at most 1e6.")
-    jobs = plan(options.inputs, options.output)
+    jobs, skipped = plan(options.inputs, options.output)
     server = connect(options.server, options.model, options.timeout, options.ca)
     failures = 0
     for job in jobs:
         try:
             print(*upscale_file(job, server, options.overwrite), sep="\n", flush=True)
-        except ServerError:
+        except (ServerError, BrokenPipeError):
             raise
-        except (InputError, OSError) as error:
+        except Exception as error:  # whatever a file does, the others are sent
             failures += 1
-            print(f"error: {job.source}: {error}", file=sys.stderr, flush=True)
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            print(f"error: {job.source}: {reason}", file=sys.stderr, flush=True)
+    if skipped:
+        print(describe_skipped(skipped), flush=True)
     return 1 if failures else 0
 
 

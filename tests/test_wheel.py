@@ -66,7 +66,7 @@ def test_the_installed_wheel_upscales_a_picture_without_keras(wheel, tmp_path):
     run(UV, "venv", "--python", sys.executable, env)
     run(UV, "pip", "install", "--python", env, wheel, "--no-deps")
     locked = ("--constraints", CHECKOUT / "requirements.lock")
-    run(UV, "pip", "install", "--python", env, *locked, "numpy", "pillow", "ai-edge-litert")
+    run(UV, "pip", "install", "--python", env, *locked, "numpy", "pillow", "rich", "ai-edge-litert")
     image = np.ascontiguousarray(data.astronaut()[100:140, 180:236])
     Image.fromarray(image).save(tmp_path / "a.png")
     awsrn = shutil.which("awsrn", path=env / ("Scripts" if os.name == "nt" else "bin"))

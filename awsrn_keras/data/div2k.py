@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from ..errors import InputError
+from ..progress import with_progress
 from .bank import PairBank, cached_bank
-from .pairs import match_sizes, with_progress
+from .pairs import match_sizes
 
 # The records carry no file names; the paper validates on five images too, 0801-0805.
 _SPLITS = {"train": "train", "validation": "validation[:5]"}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
+from ..command_line import cpu_cores
 from ..errors import InputError
 from ..pictures import read_rgb
 from ..pictures.resize import imresize
 
 _MOST_WORKERS = 8  # each holds a decoded image or two
-
-T = TypeVar("T")
 
 
 class PairFiles(NamedTuple):
@@ -30,7 +28,7 @@ class PairFiles(NamedTuple):
 
 def read_pairs(files: list[PairFiles], scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Decode each pair, in order, on all cores and with few images in memory at a time."""
-    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    workers = min(cpu_cores(), _MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for pair in files:
@@ -76,14 +74,6 @@ def match_sizes(
     hr = _cropped_to_multiple(hr, scale, name)
     height, width = _divided(hr, scale)
     return lr[:height, :width], hr
-
-
-def with_progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """The items; how many have come is shown on stderr if that is a terminal."""
-    show: Callable[[str], object] = sys.stderr.write if sys.stderr.isatty() else lambda text: None
-    for done, item in enumerate(items, 1):
-        show(f"\r{label}: {done}/{total}" + ("\n" if done == total else ""))
-        yield item
 
 
 def _cropped_to_multiple(hr: np.ndarray, scale: int, name: str | os.PathLike) -> np.ndarray:

@@ -10,9 +10,10 @@ from typing import Literal
 
 from ..errors import InputError
 from ..pictures import find_images
+from ..progress import with_progress
 from .bank import PairBank, cached_bank
 from .div2k import load_div2k
-from .pairs import PairFiles, read_pairs, with_progress
+from .pairs import PairFiles, read_pairs
 
 Split = Literal["train", "validation"]
 

@@ -19,7 +19,7 @@ class Picture:
         exif: A TIFF structure; empty where there is none.
         icc: Colour profile that fits the pixels (RGB or grey); empty where there is none.
         dpi: Horizontal and vertical pixels per inch, or None.
-        format: Of the file: "png", "jpeg", "webp", "tiff" or "bmp".
+        format: Of the file, a key of `formats.SUFFIXES`.
         frames: Images in the file; `pixels` are those of the first.
         xmp: An XMP packet; empty where there is none.
         text: Keywords and texts of a PNG file; a JPEG comment has the keyword "Comment".

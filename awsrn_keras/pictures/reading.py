@@ -8,8 +8,9 @@ import contextlib
 import os
 import re
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -19,41 +20,27 @@ from ..errors import InputError, damaged_file
 from . import png, tiff
 from .cmyk import cmyk_to_srgb
 from .exif import EXIF_PREFIX, exif_orientation, upright_exif, upright_xmp
+from .formats import SUFFIXES, available
+from .heic import is_heic, open_heic
 from .picture import Picture, Unsupported
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_MEGAPIXELS = 100
 
-_FORMATS = {"JPEG": "jpeg", "WEBP": "webp", "BMP": "bmp"}  # those that Pillow reads
-_OPENERS = tuple(_FORMATS)
-# A JPEG with more pictures after it (a preview, the other eye): no animation.
-_FORMATS["MPO"] = "jpeg"
+# Those that Pillow reads. MPO is a JPEG with more pictures after it: no animation.
+_OPENERS = ("JPEG", "WEBP", "BMP", *(["AVIF"] if available("avif") else []))
+_FORMATS = {name: name.lower() for name in _OPENERS} | {"MPO": "jpeg", "HEIF": "heic"}
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What phones store after the picture is described in its XMP.
 _XMP_OF_MORE = rb"hdrgm:|HDRGainMap|MotionPhoto|MicroVideo|Container:Directory"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/"
 
 
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """All picture files in `folder` and below, by `IMAGE_SUFFIXES`, sorted by path.
-
-    Raises:
-        InputError: The folder is missing, is a file, or holds no picture.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file, not a folder" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {found}.")
-    found = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-    )
-    if not found:
-        raise InputError(f"{folder}: no image in it ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-    return found
+class _SizeKnown(Exception):
+    """Ends reading where nothing but the size was asked for."""
 
 
 def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
-    """Read a PNG, JPEG, WebP, TIFF or BMP file, whatever its name ends in.
+    """Read a picture file of one of `formats.SUFFIXES`, whatever its name ends in.
 
     Palettes become RGB, CMYK becomes sRGB (through its profile where it has one), 16 bits
     stay 16 bits. Damage that leaves no trace for the decoder, such as a changed byte in a
@@ -67,10 +54,35 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
         InputError: Missing, no picture, too large, damaged, or of a kind not supported
             (floating point or 32-bit values).
     """
+    with _opened(path) as file:
+        return _finished(_picture(file, partial(_check_pixels, path, max_megapixels)))
+
+
+def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
+    """Stored width and height of a picture file, from its header alone.
+
+    Raises:
+        InputError: As `read_picture`, as far as the header shows.
+    """
+
+    def note(width: int, height: int) -> None:
+        _check_pixels(path, max_megapixels, width, height)
+        raise _SizeKnown(width, height)
+
+    with _opened(path) as file:
+        try:
+            _picture(file, note)
+        except _SizeKnown as known:
+            return known.args
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike | BinaryIO) -> Iterator[BinaryIO]:
+    """The open file; whatever goes wrong inside becomes an `InputError`."""
     try:
         with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
             file.seek(0)
-            return _finished(_picture(path, file, max_megapixels))
+            yield file
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}.") from None
     except InputError:
@@ -83,8 +95,9 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
             "(PIL.Image.MAX_IMAGE_PIXELS); save it as PNG."
         ) from None
     except UnidentifiedImageError:
+        *names, last = (name.upper() for name in SUFFIXES)
         raise InputError(
-            f"{path}: not a PNG, JPEG, WebP, TIFF or BMP picture, or damaged at its start."
+            f"{path}: not a {', '.join(names)} or {last} picture, or damaged at its start."
         ) from None
     except MemoryError:
         raise InputError(f"{path}: not enough memory to read it.") from None
@@ -109,16 +122,16 @@ def to_eight_bits(values: np.ndarray) -> np.ndarray:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _picture(path: str | os.PathLike, file: BinaryIO, max_megapixels: float) -> Picture:
+def _check_pixels(path: str | os.PathLike, max_megapixels: float, width: int, height: int) -> None:
+    if width * height > max_megapixels * 1e6:
+        raise InputError(
+            f"{path}: declares {width} x {height} pixels, more than the limit of "
+            f"{max_megapixels:g} megapixels (--max-megapixels)."
+        )
+
+
+def _picture(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     """The picture as stored, with EXIF and XMP as they are."""
-
-    def check_size(width: int, height: int) -> None:
-        if width * height > max_megapixels * 1e6:
-            raise InputError(
-                f"{path}: declares {width} x {height} pixels, more than the limit of "
-                f"{max_megapixels:g} megapixels (--max-megapixels)."
-            )
-
     start = file.read(16)
     if start.startswith(png.SIGNATURE):
         return png.read(file, check_size)
@@ -143,6 +156,8 @@ def _open(file: BinaryIO, start: bytes) -> Image.Image:
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
                 return factory(file, None)
+    if is_heic(start):
+        return open_heic(file)
     raise UnidentifiedImageError
 
 
@@ -161,6 +176,8 @@ def _by_pillow(image: Image.Image) -> Picture:
         left_out.append("XMP beyond the first 64 kB")
     if any(name == "APP13" for name, _ in applications):
         left_out.append("IPTC and Photoshop's data")
+    if info.get("bit_depth", 8) > 8:  # of HEIC
+        left_out.append(f"{info['bit_depth']} bits (read as 8)")
     comment = info.get("comment") or b""
     dpi = info.get("dpi")
     if dpi == (72, 72) and not info.get("jfif_unit"):

@@ -14,12 +14,13 @@ from ..errors import InputError
 from ..files import replacing
 from . import png
 from .exif import EXIF_PREFIX, upright_exif, upright_xmp
+from .formats import SUFFIXES, check_available, format_of
+from .heic import save_heic
 from .picture import Picture
 from .reading import to_eight_bits
 from .tiff_writing import write_tiff
 
-SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
-_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383}
+_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383, "avif": 16384, "heic": 16384}
 _QUALITY = 95
 _METADATA = {"exif": "EXIF", "icc": "colour profile", "xmp": "XMP"}
 # A JPEG segment has 65,533 bytes; what precedes the content counts. A profile may take 255.
@@ -34,21 +35,6 @@ _SRGB_CHUNKS = {
     b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
     b"cICP": bytes([1, 13, 0, 1]),
 }
-
-
-def format_of(path: str | os.PathLike) -> str:
-    """Format that the suffix of `path` stands for, e.g. "jpeg".
-
-    Raises:
-        InputError: The suffix is none of a known format.
-    """
-    suffix = Path(path).suffix.lower()
-    formats = {".jpeg": "jpeg", ".tiff": "tiff"} | {value: key for key, value in SUFFIXES.items()}
-    if suffix not in formats:
-        raise InputError(
-            f"{path}: cannot tell a picture format from {suffix!r}: {', '.join(formats)}."
-        )
-    return formats[suffix]
 
 
 def check_size(path: str | os.PathLike, width: int, height: int, format: str) -> None:
@@ -95,7 +81,7 @@ def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
         lost.append(f"what the colours mean ({', '.join(names)}): they may look different")
     if picture.dpi:
         most = _MOST_DPI.get(format, 1e6)
-        if format == "webp":
+        if format in ("webp", "avif", "heic"):
             lost.append("resolution")
         elif max(picture.dpi) > most:
             lost.append(f"resolution (over {most:g} pixels per inch)")
@@ -156,16 +142,18 @@ def write_picture(
             size entries are set to that of its pixels.
         path: The file, replaced if it exists.
         format: A key of `SUFFIXES`; None goes by the suffix of `path`.
-        quality: 1 to 100, for JPEG and WebP; 100 makes WebP lossless. None means 95.
+        quality: 1 to 100, for JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None means 95.
 
     What a format cannot hold is lost, see `losses`.
 
     Raises:
-        InputError: The format is unknown or cannot hold so large a picture.
+        InputError: The format is unknown, cannot be written here, or cannot hold so large a
+            picture.
     """
     format = format or format_of(path)
     if format not in SUFFIXES:
         raise InputError(f"{path}: unknown format {format!r}: choose one of {', '.join(SUFFIXES)}.")
+    check_available(path, format)
     height, width = picture.pixels.shape[:2]
     check_size(path, width, height, format)
     picture, _ = _fitted(picture, format)
@@ -205,6 +193,13 @@ def _write_by_pillow(picture: Picture, path: Path, format: str, quality: int) ->
     if format == "jpeg":
         options |= {"quality": quality, "subsampling": 0, "xmp": picture.xmp}
         options["comment"] = dict(picture.text).get("Comment", "").encode()
+    elif format == "avif":
+        options |= {"quality": quality, "xmp": picture.xmp}
+        if image.mode != "L":
+            options["subsampling"] = "4:4:4"
+    elif format == "heic":
+        save_heic(image, path, quality=quality, xmp=picture.xmp, **options)
+        return
     elif format == "webp":
         options |= {"quality": quality, "lossless": quality == 100, "xmp": picture.xmp}
     elif format == "png":

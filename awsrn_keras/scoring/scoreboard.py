@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.pairs import with_progress
+from ..progress import with_progress
 from ..tables import aligned_table
 from .image_sets import ImageSet
 from .published import published

@@ -1,15 +1,32 @@
-"""One picture file in, one out."""
+"""Picture files in, picture files out."""
 
+import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ..command_line import messages_kept_back
+import numpy as np
+
 from ..errors import InputError
-from ..pictures import canvas_for, check_size, losses, read_picture, write_picture
+from ..files import existing_part
+from ..pictures import (
+    Picture,
+    canvas_for,
+    check_size,
+    losses,
+    read_picture,
+    read_size,
+    write_picture,
+)
 from .engine import Engine
 from .jobs import Job
 from .upscale import upscale_with
+
+_LARGE = 64 * 2**20  # bytes of a result: of those there is one in memory at a time
 
 
 @dataclass(frozen=True)
@@ -18,7 +35,7 @@ class UpscaleOptions:
 
     Attributes:
         tile, self_ensemble: As of `upscale`.
-        quality: Of JPEG and WebP, 1 to 100; None is 95. 100 makes WebP lossless.
+        quality: Of JPEG, WebP, AVIF and HEIC, 1 to 100; None is 95. 100 makes WebP lossless.
         overwrite: Replace results that are there already.
         max_megapixels: Larger inputs are refused before they are decoded.
 
@@ -39,42 +56,168 @@ class UpscaleOptions:
             raise InputError(f"The tile must be at least 1 pixel, got {self.tile}.")
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link to nothing.
+
+    Raises:
+        InputError: No file can have this name here, e.g. as it is too long.
+    """
+    place = existing_part(path.parent) / path.name  # in a missing folder no name is too long
+    try:
+        place.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}.") from None
+    return place == path
+
+
+def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
+    """Find out in a moment what would make `upscale_file` fail after its work.
+
+    Raises:
+        InputError: The result exists, the header of the picture cannot be read, it is too
+            large, the format cannot hold the result, or its name is too long.
+    """
+    present = is_there(job.target)
+    if present and job.target.is_dir():
+        raise InputError(f"{job.target}: is a folder, no place for a picture.")
+    if present and not options.overwrite:
+        raise InputError(
+            f"{job.target}: is there already; --overwrite replaces it, --skip-existing leaves "
+            "the picture out."
+        )
+    width, height = read_size(job.source, options.max_megapixels)
+    check_size(job.target, width * scale, height * scale, job.format)
+
+
+def upscale_files(
+    jobs: list[Job],
+    engine: Engine,
+    options: UpscaleOptions,
+    float_engine: Callable[[], Engine] | None = None,
+    progress: Callable[[Job, int, int], None] | None = None,
+) -> Iterator[tuple[Job, list[str] | Exception]]:
+    """Upscale files that passed `check_job`, one after the other.
+
+    While the network computes, the next picture is read and the last one written.
+
+    Args:
+        engine: What upscales them.
+        float_engine: Gives the engine for pictures of 16 bits where `engine` takes 8.
+        progress: Called with the job, the windows done and their number.
+
+    Yields:
+        Each job with lines to print about it, or with what went wrong.
+    """
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        outcomes: deque[tuple[Job, Callable[[], list[str]]]] = deque()
+        for job, reading in _read_ahead(reader, jobs, options):
+            large = False
+            try:
+                work = reading.result()
+                large = work.picture.pixels.nbytes * engine.scale**2 > _LARGE
+                if large:  # one at a time in memory
+                    yield from _settled(outcomes, keep=0)
+                show = functools.partial(progress, job) if progress else None
+                work.upscale(engine, options, float_engine, show)
+                outcomes.append((job, writer.submit(work.write, options).result))
+            except Exception as error:
+                outcomes.append((job, functools.partial(_raise, error)))
+            yield from _settled(outcomes, keep=0 if large else 1)
+        yield from _settled(outcomes, keep=0)
+
+
 def upscale_file(
     job: Job,
     engine: Engine,
     options: UpscaleOptions,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Upscale one file; lines to print about it.
+    """Upscale one file that passed `check_job`; lines to print about it.
 
     Raises:
-        InputError: It cannot be read, or the result exists, or the format cannot hold it.
+        InputError: It cannot be read, or the format cannot hold the result.
     """
-    if job.target.exists() and not options.overwrite:
-        raise InputError(f"{job.target}: is there already; --overwrite replaces it.")
-    start = time.monotonic()
-    with messages_kept_back():  # libtiff has its own words for damage
-        picture = read_picture(job.source, options.max_megapixels)
-    height, width = picture.pixels.shape[:2]
-    size = (width * engine.scale, height * engine.scale)
-    check_size(job.target, *size, job.format)
-    pixels, alpha = upscale_with(
-        engine,
-        picture.pixels,
-        picture.alpha,
-        options.tile,
-        options.self_ensemble,
-        progress,
-        canvas_for(job.format, picture.pixels.dtype),
-    )
-    picture = replace(picture, pixels=pixels, alpha=alpha)
-    write_picture(picture, job.target, job.format, options.quality)
+    work = _Work.read(job, options)
+    work.upscale(engine, options, progress=progress)
+    return work.write(options)
 
-    seconds = time.monotonic() - start
-    lines = [
-        f"{job.source} -> {job.target}  {width}x{height} -> {size[0]}x{size[1]}  {seconds:.1f} s"
-    ]
-    if picture.frames > 1:
-        lines.append(f"  note: the first of {picture.frames} images in the file")
-    lines += [f"  note: not kept: {lost}" for lost in losses(picture, job.format)]
-    return lines
+
+class _Work:
+    """A picture on its way from file to file, with the time that it took."""
+
+    def __init__(self, job: Job, picture: Picture, seconds: float) -> None:
+        self.job, self.picture, self.seconds = job, picture, seconds
+        self.size = picture.pixels.shape[1::-1]
+        self.notes = []
+        if picture.frames > 1:
+            self.notes.append(f"the first of {picture.frames} images in the file")
+        self.notes += [f"not kept: {lost}" for lost in losses(picture, job.format)]
+
+    @classmethod
+    def read(cls, job: Job, options: UpscaleOptions) -> "_Work":
+        start = time.monotonic()
+        picture = read_picture(job.source, options.max_megapixels)
+        return cls(job, picture, time.monotonic() - start)
+
+    def upscale(
+        self,
+        engine: Engine,
+        options: UpscaleOptions,
+        float_engine: Callable[[], Engine] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        start = time.monotonic()
+        dtype = self.picture.pixels.dtype
+        if float_engine and dtype == np.uint16 and engine.dtype == np.uint8:
+            engine = float_engine()
+            self.notes.append("16 bits: upscaled in floating point")
+        pixels, alpha = upscale_with(
+            engine,
+            self.picture.pixels,
+            self.picture.alpha,
+            options.tile,
+            options.self_ensemble,
+            progress,
+            canvas_for(self.job.format, dtype),
+        )
+        self.picture = replace(self.picture, pixels=pixels, alpha=alpha)
+        self.seconds += time.monotonic() - start
+
+    def write(self, options: UpscaleOptions) -> list[str]:
+        start = time.monotonic()
+        write_picture(self.picture, self.job.target, self.job.format, options.quality)
+        self.seconds += time.monotonic() - start
+        height, width = self.picture.pixels.shape[:2]
+        sizes = "{}x{} -> {}x{}".format(*self.size, width, height)
+        done = f"{self.job.source} -> {self.job.target}  {sizes}  {self.seconds:.1f} s"
+        return [done, *(f"  note: {note}" for note in self.notes)]
+
+
+def _read_ahead(
+    reader: ThreadPoolExecutor, jobs: list[Job], options: UpscaleOptions
+) -> Iterator[tuple[Job, "Future[_Work]"]]:
+    """Each job with its picture, while the next one is being read."""
+    following = None
+    for job, later in itertools.zip_longest(jobs, jobs[1:]):
+        reading = following or reader.submit(_Work.read, job, options)
+        following = reader.submit(_Work.read, later, options) if later else None
+        yield job, reading
+
+
+def _settled(
+    outcomes: deque[tuple[Job, Callable[[], list[str]]]], keep: int
+) -> Iterator[tuple[Job, list[str] | Exception]]:
+    """What became of the jobs that were begun first, all but `keep` of them."""
+    while len(outcomes) > keep:
+        job, lines = outcomes.popleft()
+        try:
+            outcome: list[str] | Exception = lines()
+        except Exception as error:
+            outcome = error
+        yield job, outcome
+
+
+def _raise(error: Exception) -> list[str]:
+    raise error

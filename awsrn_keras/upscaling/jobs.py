@@ -1,11 +1,19 @@
 """Which files to upscale, and where each result goes, settled before any work is done."""
 
 import glob
+import mimetypes
+import os
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..files import check_folder
+from ..pictures import SUFFIXES, check_available, format_named, format_of, survey
+
+_KNOWN = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
 
 
 class Job(NamedTuple):
@@ -16,72 +24,133 @@ class Job(NamedTuple):
     format: str
 
 
-def plan(inputs: list[str], output: str, format: str | None = None) -> list[Job]:
+class Plan(NamedTuple):
+    """The files to upscale, and how many others the folders hold, by suffix."""
+
+    jobs: list[Job]
+    skipped: Counter[str]
+
+
+def plan(inputs: list[str], output: str, format: str | None = None, suffix: str = "") -> Plan:
     """Find the files to upscale and name the results, before any work is done.
+
+    Args:
+        inputs: Files, folders and glob patterns.
+        output: A folder, or for one file also a file: what ends as pictures do.
+        format: Of all results; None is that of `output` or of each input.
+        suffix: Added to the names of results in a folder, e.g. "_x2". Inputs that are results
+            of other inputs by their name are left out.
 
     Raises:
         InputError: An input is missing or a folder without pictures; a result would replace
-            an input or another result; the format of a result is unknown.
+            an input or another result; the format of a result is unknown or contradicts its
+            name; the folder for the results is a file or cannot be written to.
     """
-    from ..pictures import IMAGE_SUFFIXES, SUFFIXES, format_of
+    format = format_named(format) if format else None
+    if os.path.basename(suffix) != suffix:
+        raise InputError(f"{suffix!r} cannot be added to names of files: it names a folder.")
+    out, skipped, sources = Path(output), Counter(), {}
+    for source, name in _sources(inputs, out, skipped):
+        sources.setdefault(os.path.abspath(source), (source, name))  # links are files of their own
+    if _is_file(output):
+        jobs = [_single_job(inputs, list(sources.values()), out, format, suffix)]
+    else:
+        jobs = [_job(source, out / name, format, suffix) for source, name in sources.values()]
+    if suffix:
+        results = {_key(job.target) for job in jobs}
+        jobs = [job for job in jobs if _key(job.source) not in results]
+    _check(jobs)
+    return Plan(jobs, skipped)
 
+
+def _is_file(output: str) -> bool:
+    """Whether the name of the output is one of a picture, not of a folder."""
     out = Path(output)
-    if Path(inputs[0]).is_file() and len(inputs) == 1 and out.suffix and not out.is_dir():
-        return _checked([Job(Path(inputs[0]), out, format or format_of(out))])
-    jobs = []
-    for source, name in _sources(inputs, out):
-        own = format_of(source) if source.suffix.lower() in IMAGE_SUFFIXES else None
-        kind = format or own or "png"
-        jobs.append(
-            Job(source, out / (name if kind == own else name.with_suffix(SUFFIXES[kind])), kind)
-        )
-    return _checked(jobs)
+    if output.endswith(("/", os.sep)) or out.is_dir():
+        return False
+    kind, _ = mimetypes.guess_type(out.name, strict=False)
+    return out.suffix.lower() in _KNOWN or (kind or "").startswith(("image/", "video/"))
 
 
-def _sources(inputs, out) -> Iterator[tuple[Path, Path]]:
-    """Each file once, with its name below the folder for the results."""
-    from ..pictures import find_images
+def _single_job(
+    inputs: list[str],
+    sources: list[tuple[Path, Path]],
+    out: Path,
+    format: str | None,
+    suffix: str,
+) -> Job:
+    own = format_of(out)
+    if len(sources) > 1 or Path(inputs[0]).is_dir():
+        raise InputError(f"{out}: is a file; name a folder for the results of several pictures.")
+    if format not in (None, own):
+        raise InputError(f"{out}: is the name of {own}, not {format}: leave --format out.")
+    if suffix:
+        raise InputError(f"{out}: is a file; {suffix!r} is added to names in a folder only.")
+    return Job(sources[0][0], out, own)
 
-    seen = set()
+
+def _job(source: Path, target: Path, format: str | None, suffix: str) -> Job:
+    own = _KNOWN.get(source.suffix.lower())
+    kind = format or own or "png"
+    stem, ending = (target.stem, target.suffix) if own else (target.name, "")
+    name = stem + suffix + (ending if kind == own else SUFFIXES[kind][0])
+    return Job(source, target.with_name(name), kind)
+
+
+def _sources(inputs: list[str], out: Path, skipped: Counter[str]) -> Iterator[tuple[Path, Path]]:
+    """Each file, with its name below the folder for the results; counts what is left out."""
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            below = [(file, file.relative_to(path)) for file in find_images(path)]
+            found = survey(path)
+            skipped += found.skipped
             # Results of an earlier run may lie in a folder inside that of the inputs.
-            inside = out.is_dir() and path.resolve() in out.resolve().parents
-            found = [(file, name) for file, name in below if not (inside and _is_in(file, out))]
+            inside = out.is_dir() and _is_in(out, path)
+            for file in found.images:
+                if not (inside and _is_in(file, out)):
+                    yield file, file.relative_to(path)
+        elif path.is_file():
+            yield path, Path(path.name)
         elif path.exists():
-            found = [(path, Path(path.name))]
+            raise InputError(f"{path}: is neither a file nor a folder.")
         else:
-            found = [(Path(file), Path(Path(file).name)) for file in _glob(given)]
-        for file, name in found:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file, name
+            yield from ((file, Path(file.name)) for file in _glob(given))
 
 
-def _is_in(file, folder):
-    return folder.resolve() in file.resolve().parents
+def _is_in(file: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(file)).parents
 
 
-def _glob(pattern):
-    files = sorted(file for file in glob.glob(pattern, recursive=True) if Path(file).is_file())
+def _glob(pattern: str) -> list[Path]:
+    paths = map(Path, sorted(glob.glob(pattern, recursive=True)))
+    files = [path for path in paths if path.is_file()]
     if not files:
         raise InputError(f"{pattern}: no such file or folder.")
     return files
 
 
-def _checked(jobs):
-    inputs = {job.source.resolve(): job.source for job in jobs}
+def _check(jobs: list[Job]) -> None:
+    """Raise an `InputError` for what cannot work, whatever the pictures hold."""
+    if not jobs:
+        raise InputError("All these pictures are results of earlier runs; name their originals.")
+    inputs = {_key(job.source) for job in jobs}
     results = {}
     for job in jobs:
-        target = job.target.resolve()
-        if target in inputs:
+        key = _key(job.target)
+        if key in inputs:
             raise InputError(f"{job.target}: is an input; choose another --output.")
-        if target in results:
+        if key in results:
             raise InputError(
-                f"{results[target]} and {job.source} would both become {job.target}; "
+                f"{results[key]} and {job.source} would both become {job.target}; "
                 "upscale them into different folders."
             )
-        results[target] = job.source
-    return jobs
+        results[key] = job.source
+        check_available(job.target, job.format)
+    for folder in {job.target.parent for job in jobs}:
+        check_folder(folder)
+
+
+def _key(path: Path) -> str:
+    """The same for all names of one file."""
+    name = os.path.realpath(path)
+    return name.casefold() if sys.platform in ("win32", "darwin") else name

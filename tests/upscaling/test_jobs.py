@@ -1,5 +1,6 @@
 """Which files are upscaled and where the results go."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def targets(inputs, output, format=None):
-    return [(str(job.source), str(job.target), job.format) for job in plan(inputs, output, format)]
+    jobs, _ = plan(inputs, output, format)
+    return [(str(job.source), str(job.target), job.format) for job in jobs]
 
 
 def test_a_folder_keeps_its_names_and_folders(folder):
@@ -34,9 +36,17 @@ def test_one_file_goes_to_a_file_or_into_a_folder(folder):
     assert targets(["c.tif"], "new") == [("c.tif", "new/c.tif", "tiff")]
     (folder / "v1.5").mkdir()
     assert targets(["c.tif"], "v1.5") == [("c.tif", "v1.5/c.tif", "tiff")]
-    assert targets(["c.tif"], "x.png", "jpeg") == [("c.tif", "x.png", "jpeg")]
-    with pytest.raises(InputError, match=r"x\.gif: cannot tell a picture format"):
-        plan(["c.tif"], "x.gif")
+    assert targets(["c.tif"], "v2.5") == [("c.tif", "v2.5/c.tif", "tiff")]
+    assert targets(["c.tif"], "x.png/") == [("c.tif", "x.png/c.tif", "tiff")]
+    assert targets(["c.tif"], "x.JPG", "jpeg") == [("c.tif", "x.JPG", "jpeg")]
+    with pytest.raises(InputError, match=r"x\.png: is the name of png, not jpeg"):
+        plan(["c.tif"], "x.png", "jpeg")
+    for name in ("x.gif", "x.mp4", "x.svg"):
+        with pytest.raises(InputError, match=rf"{name}: unknown .* choose one of \.png, \.jpg"):
+            plan(["c.tif"], name)
+    for inputs in (["c.tif", "in/a.PNG"], ["in"], ["*.tif", "in/*.PNG"]):
+        with pytest.raises(InputError, match=r"x\.png: is a file; name a folder"):
+            plan(inputs, "x.png")
 
 
 def test_several_inputs_globs_and_repeats(folder):
@@ -44,6 +54,9 @@ def test_several_inputs_globs_and_repeats(folder):
     assert targets(["in/*/*.j*", "c.tif", "c.tif", "./c.tif"], "out") == expected
     with pytest.raises(InputError, match=r"\*\.webp: no such file or folder"):
         plan(["*.webp"], "out")
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png: is neither a file nor a folder"):
+        plan(["pipe.png"], "out")
     with pytest.raises(InputError, match="missing: no such file or folder"):
         plan(["c.tif", "missing"], "out")
 
@@ -55,6 +68,42 @@ def test_a_format_changes_the_suffix_only_where_it_must(folder):
         ("c.tif", "out/c.jpg", "jpeg"),
     ]
     assert targets(["notes"], "out") == [("notes", "out/notes.png", "png")]
+    (folder / "notes.v1").touch()
+    assert targets(["notes.v1"], "out") == [("notes.v1", "out/notes.v1.png", "png")]
+    with pytest.raises(InputError, match="'gif': choose one of png, jpeg"):
+        plan(["in"], "out", "gif")
+
+
+def test_a_suffix_is_added_to_names_and_keeps_results_from_being_inputs(folder):
+    def results(*arguments):
+        return [str(job.target) for job in plan(*arguments, suffix="_x2").jobs]
+
+    assert results(["in", "notes"], "out") == [
+        "out/a_x2.PNG",
+        "out/deep/b_x2.jpg",
+        "out/notes_x2.png",
+    ]
+    assert results(["in"], "in", "jpeg") == ["in/a_x2.jpg", "in/deep/b_x2.jpg"]
+    (folder / "in" / "a_x2.PNG").touch()
+    assert results(["in"], "in") == ["in/a_x2.PNG", "in/deep/b_x2.jpg"]
+    assert results(["in"], "out") == ["out/a_x2.PNG", "out/a_x2_x2.PNG", "out/deep/b_x2.jpg"]
+    with pytest.raises(InputError, match=r"x\.png: is a file; '_x2' is added"):
+        plan(["c.tif"], "x.png", suffix="_x2")
+
+
+def test_what_is_left_out_is_counted(folder):
+    for name in ("in/film.mov", "in/deep/x.gif", "in/deep/y.GIF", "in/._a.PNG"):
+        (folder / name).touch()
+    assert plan(["in", "c.tif"], "out").skipped == {".gif": 2, ".mov": 1}
+
+
+def test_the_folder_for_results_is_tried_before_any_work(folder):
+    for output in ("notes", "notes/deep", "c.tif/x.png"):
+        with pytest.raises(InputError, match=r"(notes|c\.tif): is no folder"):
+            plan(["in/a.PNG"], output)
+    with pytest.raises(InputError, match="/proc: cannot be written to"):
+        plan(["in"], "/proc/nobody")
+    assert not (folder / "out").exists()
 
 
 def test_inputs_are_never_results(folder):
@@ -67,10 +116,17 @@ def test_inputs_are_never_results(folder):
         plan(["in"], "link")
 
 
-def test_two_inputs_never_share_a_result(folder):
+def test_two_inputs_never_share_a_result(folder, monkeypatch):
     (folder / "a.PNG").touch()
     with pytest.raises(InputError, match=r"in/a\.PNG and a\.PNG would both become out/a\.PNG"):
         plan(["in", "a.PNG"], "out")
+    (folder / "other").mkdir()
+    (folder / "other" / "C.TIF").touch()
+    assert len(plan(["c.tif", "other"], "out").jobs) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.platform", "darwin")  # names differ by more than case there
+        with pytest.raises(InputError, match=r"c\.tif and other/C\.TIF would both become"):
+            plan(["c.tif", "other"], "out")
     (folder / "c.jpg").touch()
     with pytest.raises(InputError, match=r"c\.jpg and c\.tif would both become out/c\.png"):
         plan(["c.*"], "out", "png")
@@ -81,3 +137,19 @@ def test_results_inside_the_input_folder_are_no_inputs(folder):
     (folder / "in" / "out" / "a.PNG").touch()
     assert [source for source, *_ in targets(["in"], "in/out")] == ["in/a.PNG", "in/deep/b.jpg"]
     assert Path("in/out/a.PNG").exists()
+    (folder / "only" / "out").mkdir(parents=True)
+    (folder / "only" / "out" / "a.PNG").touch()
+    with pytest.raises(InputError, match="results of earlier runs"):
+        plan(["only"], "only/out")
+
+
+def test_links_are_pictures_of_their_own_and_linked_folders_are_entered_once(folder):
+    (folder / "in" / "link.jpg").symlink_to("deep/b.jpg")
+    (folder / "in" / "again").symlink_to("deep")
+    (folder / "in" / "up").symlink_to("..")  # leads to c.tif, and back here
+    assert [source for source, *_ in targets(["in"], "out")] == [
+        "in/a.PNG",
+        "in/deep/b.jpg",
+        "in/link.jpg",
+        "in/up/c.tif",
+    ]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import keras
 
 from awsrn_keras.data import PairBank, cached_bank
-from awsrn_keras.data.pairs import with_progress
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.loading import load_model
+from awsrn_keras.progress import with_progress
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
 

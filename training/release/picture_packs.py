@@ -9,10 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from awsrn_keras.data.pairs import with_progress
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.pictures import find_images, read_rgb
+from awsrn_keras.progress import with_progress
 
 PART_BYTES = 30_000_000
 _KEPT = (".jpg", ".jpeg", ".webp")  # small as they are; JPEG would grow

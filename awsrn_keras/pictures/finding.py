@@ -1,0 +1,99 @@
+"""The picture files in a folder and below."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import InputError
+from .formats import CURES, SUFFIXES, readable_suffixes
+
+# Folders that systems keep in places full of pictures; theirs are copies or deleted ones.
+_OF_SYSTEMS = {
+    "#recycle",
+    "$RECYCLE.BIN",
+    "@eaDir",
+    "System Volume Information",
+    "__MACOSX",
+    "lost+found",
+}
+
+
+class FolderContents(NamedTuple):
+    """What lies in a folder and below it.
+
+    Attributes:
+        images: Picture files, sorted by path.
+        skipped: How many other files there are of each suffix.
+    """
+
+    images: list[Path]
+    skipped: Counter[str]
+
+
+def find_images(folder: str | os.PathLike) -> list[Path]:
+    """All picture files in `folder` and below, as `survey` finds them.
+
+    Raises:
+        InputError: The folder is missing, is a file, cannot be read, or holds no picture.
+    """
+    return survey(folder).images
+
+
+def survey(folder: str | os.PathLike) -> FolderContents:
+    """The picture files in `folder` and below, by their suffixes, and a count of other files.
+
+    Hidden files and folders are neither. Links to folders are followed, but each folder is
+    visited once, whatever links lead to it.
+
+    Raises:
+        InputError: The folder is missing, is a file, cannot be read, or holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        found = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {found}.")
+    suffixes, images, skipped = readable_suffixes(), [], Counter()
+    for file in _files(folder):
+        suffix = file.suffix.lower()
+        # A link to a missing file is taken, so that whoever reads it hears of it.
+        if suffix in suffixes and (file.is_file() or not file.exists()):
+            images.append(file)
+        else:
+            skipped[suffix or "no suffix"] += 1
+    if not images:
+        others = f"; {describe_skipped(skipped)}" if skipped else ""
+        raise InputError(f"{folder}: no image in it ({', '.join(suffixes)}){others}.")
+    return FolderContents(sorted(images), skipped)
+
+
+def describe_skipped(skipped: Counter[str]) -> str:
+    """E.g. "2 files skipped: .gif, .heic"; says so if more packages could read some of them."""
+    count = skipped.total()
+    text = f"{count} file{'s' if count > 1 else ''} skipped: {', '.join(sorted(skipped))}"
+    cures = [CURES[name] for name in CURES if skipped.keys() & set(SUFFIXES[name])]
+    return f"{text} ({'; '.join(cures)})" if cures else text
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below that are not hidden; real folders come before links to them."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from None
+
+    visited, starts = set(), [folder]
+    for start in starts:
+        for place, folders, files in os.walk(start, onerror=refuse):
+            real = os.path.realpath(place)
+            if real in visited:
+                folders.clear()
+                continue
+            visited.add(real)
+            folders[:] = [name for name in folders if _is_shown(name)]
+            starts += [path for name in folders if (path := Path(place, name)).is_symlink()]
+            yield from (Path(place, name) for name in files if _is_shown(name))
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name not in _OF_SYSTEMS

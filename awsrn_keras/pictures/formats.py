@@ -1,0 +1,70 @@
+"""Picture formats: their names, the suffixes of their files, and which this machine can handle."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from PIL import features
+
+from ..errors import InputError
+
+# The first suffix of each is that of results.
+SUFFIXES = {
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg"),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+    "bmp": (".bmp",),
+    "avif": (".avif",),
+    "heic": (".heic", ".heif"),
+}
+# What makes the others available.
+CURES = {
+    "avif": "AVIF needs Pillow 11.3 or later, built with it: pip install --upgrade pillow",
+    "heic": "HEIC needs pillow-heif: pip install 'awsrn-keras[heif]'",
+}
+
+
+def format_of(path: str | os.PathLike) -> str:
+    """Format that the suffix of `path` stands for, e.g. "jpeg".
+
+    Raises:
+        InputError: The suffix is none of a known format; the message lists them.
+    """
+    suffix = Path(path).suffix.lower()
+    for name, suffixes in SUFFIXES.items():
+        if suffix in suffixes:
+            return name
+    known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    raise InputError(f"{path}: unknown picture format {suffix!r}: choose one of {known}.")
+
+
+def format_named(text: str) -> str:
+    """The format called "jpeg", "JPG" or the like.
+
+    Raises:
+        InputError: There is none of that name; the message lists them.
+    """
+    name = text.lower()
+    for format, suffixes in SUFFIXES.items():
+        if name == format or f".{name}" in suffixes:
+            return format
+    raise InputError(f"Unknown picture format {text!r}: choose one of {', '.join(SUFFIXES)}.")
+
+
+def available(format: str) -> bool:
+    """Whether files of this format can be read and written here."""
+    if format == "avif":
+        return bool(features.check("avif"))
+    return format != "heic" or importlib.util.find_spec("pillow_heif") is not None
+
+
+def check_available(path: str | os.PathLike, format: str) -> None:
+    """Raise an `InputError` that names the cure unless the format can be read and written here."""
+    if not available(format):
+        raise InputError(f"{path}: {CURES[format]}.")
+
+
+def readable_suffixes() -> list[str]:
+    """Suffixes of the formats that can be read here, in lower case."""
+    return [suffix for name in SUFFIXES if available(name) for suffix in SUFFIXES[name]]

@@ -1,0 +1,57 @@
+"""Progress on a terminal, and silence elsewhere."""
+
+import os
+import pty
+import subprocess
+import sys
+
+PROGRAM = """
+import sys, time
+from awsrn_keras.progress import ProgressBar, with_progress
+assert list(with_progress("abc", 3, "Counting")) == ["a", "b", "c"]
+with ProgressBar() as bar:
+    for name in ("first [1/2].png", "second"):
+        bar.start(name)
+        for done in range(5):
+            bar.update(done, 4)
+            time.sleep(0.03)
+        bar.clear()
+        print(f"{name} is done", flush=True)
+    assert ("rich" in sys.modules) == sys.stderr.isatty()
+    bar.start("third")
+    time.sleep(0.3)
+    raise SystemExit(3)
+"""
+
+
+def run(**options):
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
+
+
+def test_a_bar_moves_on_a_terminal_and_leaves_nothing_behind():
+    own, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    result = run(stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = b""
+    try:
+        while block := os.read(own, 4096):
+            shown += block
+    except OSError:  # the other end is closed
+        pass
+    os.close(own)
+    shown = shown.decode()
+
+    assert result.returncode == 3
+    for text in ("Counting", "first [1/2].png", "second", "third", "100%"):
+        assert text in shown
+    assert "\n" not in shown.split("\033[2K")[-1]  # the last line is erased
+    assert shown.count("\033[?25l") == shown.count("\033[?25h") == 4  # the cursor is back
+    assert result.stdout == "first [1/2].png is done\nsecond is done\n"  # not mixed up
+
+
+def test_without_a_terminal_nothing_is_shown():
+    result = run(stderr=subprocess.PIPE)
+    assert (result.returncode, result.stderr) == (3, "")
+    assert result.stdout == "first [1/2].png is done\nsecond is done\n"

@@ -45,6 +45,7 @@ def load_div2k(
 
 def _prepared_builder(scale: int):
     try:
+        import keras
         import tensorflow as tf
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -52,6 +53,8 @@ def _prepared_builder(scale: int):
             "DIV2K comes through tensorflow-datasets: pip install tensorflow-datasets, "
             "or give a folder of images."
         ) from error
+    if keras.config.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")  # they are for the backend that computes
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     folder = os.environ.get("TFDS_DATA_DIR")  # tensorflow-datasets reads it at import only

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from ..command_line import cpu_cores
 from ..errors import InputError
 from ..pictures import read_rgb
 from ..pictures.resize import imresize
@@ -30,7 +31,7 @@ class PairFiles(NamedTuple):
 
 def read_pairs(files: list[PairFiles], scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Decode each pair, in order, on all cores and with few images in memory at a time."""
-    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    workers = min(cpu_cores(), _MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for pair in files:

@@ -28,13 +28,6 @@ def test_an_orthogonal_step_keeps_directions_and_levels_their_strength(shape):
     np.testing.assert_allclose(along - np.diag(np.diag(along)), 0, atol=1e-3)
 
 
-def test_a_stack_of_kernels_is_taken_one_by_one():
-    stack = keras.ops.convert_to_tensor(RNG.normal(size=(3, 3, 3, 4, 9)), "float32")
-    together = np.asarray(orthogonal(stack))
-    for i in range(3):
-        np.testing.assert_allclose(together[i], np.asarray(orthogonal(stack[i])), atol=1e-5)
-
-
 def test_no_gradient_is_no_step():
     assert not np.asarray(orthogonal(keras.ops.zeros((3, 3, 4, 5)))).any()
 

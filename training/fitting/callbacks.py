@@ -3,17 +3,22 @@
 import contextlib
 import csv
 import math
+import os
 import sys
 import time
 
 import keras
 import numpy as np
 
+from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import save_weights
-from awsrn_keras.scoring.metrics import psnr_y
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.scoring.score import bicubic, score_bank
+from training.lineage import digest
 
+from .config import Config
 from .interrupts import Interrupt
 from .plots import plot_curves
 from .run_folder import Progress, RunFolder
@@ -38,25 +43,31 @@ class ValidationPSNR(keras.callbacks.Callback):
     """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over crops of one size.
 
     Args:
-        pairs: `(lr, hr)` uint8 images of one scale.
-        scale: Their magnification.
+        bank: The validation images.
         crop: Largest side of the central LR crop, pixels, so that validation stays short.
+
+    Attributes:
+        crops: The bank of crops.
+        bicubic_psnr: What bicubic reaches on them, dB.
     """
 
-    def __init__(self, pairs, scale: int, crop: int = 96):
+    def __init__(self, bank: PairBank, crop: int = 96) -> None:
         super().__init__()
-        self.scale = scale
-        side = min(crop, *(min(lr.shape[:2]) for lr, _ in pairs))
-        crops = [_central_crops(lr, hr, side, scale) for lr, hr in pairs]
-        self.lr, self.hr = (np.stack(images) for images in zip(*crops, strict=True))
+        side = min(crop, *(min(bank.lr_size(i)) for i in range(len(bank))))
+        pairs = (_central_crops(*pair, side, bank.scale) for pair in bank.pairs())
+        named = ((name, *pair) for name, pair in zip(bank.names, pairs, strict=True))
+        self.crops = PairBank.from_pairs(named, bank.scale)
+        self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         with averaged_weights(self.model):
             logs["val_psnr"] = self.mean_psnr()
 
     def mean_psnr(self) -> float:
-        sr = (self.model.predict_on_batch(image[None])[0] for image in self.lr.astype("float32"))
-        return float(np.mean([psnr_y(s, h, self.scale) for s, h in zip(sr, self.hr, strict=True)]))
+        return score_bank(self._upscale, self.crops).psnr
+
+    def _upscale(self, lr: np.ndarray) -> np.ndarray:
+        return self.model.predict_on_batch(lr[None].astype("float32"))[0]
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -65,26 +76,30 @@ class SaveRun(keras.callbacks.Callback):
     Told to stop, it saves the state after the step that is being taken.
 
     Args:
+        config: The options of the run.
         folder: Where to save.
         progress: Where the run stands; kept up to date.
+        facts: About the run, for the record of the best weights (see `training/lineage.py`).
         bicubic_psnr: For comparison in curves.png, dB.
-        steps_per_epoch: Of a whole epoch; the first one after an interruption is shorter.
         interrupt: Tells when to stop.
     """
 
     def __init__(
         self,
+        config: Config,
         folder: RunFolder,
         progress: Progress,
+        facts: dict,
         bicubic_psnr: float,
-        steps_per_epoch: int,
         interrupt: Interrupt,
-    ):
+    ) -> None:
         super().__init__()
+        self.loss = config.loss
+        self.steps_per_epoch = config.steps_per_epoch  # the first after an interruption has less
         self.folder = folder
         self.progress = progress
+        self.facts = facts
         self.bicubic_psnr = bicubic_psnr
-        self.steps_per_epoch = steps_per_epoch
         self.interrupt = interrupt
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -117,21 +132,32 @@ class SaveRun(keras.callbacks.Callback):
         state.history.append(row)
         if row["val_psnr"] > state.best_psnr:
             state.best_psnr = row["val_psnr"]
-            with averaged_weights(self.model), replacing(self.folder.best_weights) as temporary:
-                save_plain_weights(self.model, temporary)
+            self._save_best()
         self.folder.save_state(self.model, state)
         self._write_metrics(state.history)
-        plot_curves(state.history, self.bicubic_psnr, self.folder.curves_file)
+        plot_curves(state.history, self.bicubic_psnr, self.loss, self.folder.curves_file)
         self.model.stop_training = self.interrupt.signal is not None
 
     def on_train_end(self, logs=None):
         if self.interrupt.signal is not None:
             self._stop()
 
+    def _save_best(self) -> None:
+        history = self.progress.history
+        trained = {
+            **self.facts,
+            "steps": history[-1]["steps"],
+            "hours": round(sum(row["seconds"] for row in history) / 3600, 4),
+        }
+        with averaged_weights(self.model):
+            with replacing(self.folder.best_weights) as temporary:
+                save_plain_weights(self.model, temporary)
+            self.folder.record(trained={**trained, "weights": digest(self.model)})
+
     def _stop(self):
         done = self.progress.epoch * self.steps_per_epoch + self.progress.step
         print(
-            f"\nstate saved after step {done}; go on by --resume --run-dir {self.folder.path}",
+            f"\nstate saved after step {done}; continue with --resume --run-dir {self.folder.path}",
             flush=True,
         )
         self.interrupt.obey()
@@ -155,7 +181,7 @@ class SaveRun(keras.callbacks.Callback):
             writer.writerows(history)
 
 
-def save_plain_weights(model: keras.Model, path) -> None:
+def save_plain_weights(model: AWSRN, path: os.PathLike) -> None:
     """Save the weights without the optimizer's state (three times their size)."""
     plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
@@ -165,8 +191,8 @@ def save_plain_weights(model: keras.Model, path) -> None:
 class StopOnDivergence(keras.callbacks.Callback):
     """Stops a run that is lost, before its state replaces the last good one.
 
-    It is lost when the loss is no number any more, or a weight is none, or the PSNR of an
-    epoch's patches is 20 dB, ten times the error, below that of the best epoch before (of 0 dB
+    It is lost when the loss or a weight becomes NaN or infinite, or the PSNR of an epoch's
+    patches is 20 dB, ten times the error, below that of the best epoch before (of 0 dB
     in the first one).
 
     Raises:

@@ -20,7 +20,7 @@ from training.lineage import digest
 
 from .config import Config
 from .interrupts import Interrupt
-from .plots import plot_curves
+from .plots import plot_curves, save_figure
 from .run_folder import Progress, RunFolder
 
 
@@ -135,7 +135,8 @@ class SaveRun(keras.callbacks.Callback):
             self._save_best()
         self.folder.save_state(self.model, state)
         self._write_metrics(state.history)
-        plot_curves(state.history, self.bicubic_psnr, self.loss, self.folder.curves_file)
+        figure = plot_curves(state.history, self.bicubic_psnr, self.loss)
+        save_figure(figure, self.folder.curves_file)
         self.model.stop_training = self.interrupt.signal is not None
 
     def on_train_end(self, logs=None):

@@ -12,7 +12,7 @@ from awsrn_keras.files import replacing
 from awsrn_keras.scoring.metrics import psnr_y
 
 
-def plot_curves(history: list[dict], bicubic_psnr: float, loss_name: str, path: Path) -> None:
+def plot_curves(history: list[dict], bicubic_psnr: float, loss_name: str) -> plt.Figure:
     """Draw the loss, validation PSNR (dB, Y, with bicubic's for comparison) and learning rate."""
     steps = [row["steps"] for row in history]
     figure, (loss, psnr, rate) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
@@ -27,7 +27,7 @@ def plot_curves(history: list[dict], bicubic_psnr: float, loss_name: str, path: 
     for axes in (loss, psnr, rate):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    return figure
 
 
 def plot_preview(rows: list[tuple], scale: int, path: Path, side: int = 128) -> None:
@@ -51,7 +51,7 @@ def plot_preview(rows: list[tuple], scale: int, path: Path, side: int = 128) -> 
             score = "" if kind == "HR" else f"  {psnr_y(image, hr, scale):.2f} dB"
             axis.set_title(f"{name}: {kind}{score}", fontsize=9)
             axis.axis("off")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _most_detailed(image: np.ndarray, side: int) -> tuple[slice, slice]:
@@ -68,7 +68,7 @@ def _most_detailed(image: np.ndarray, side: int) -> tuple[slice, slice]:
     return slice(top, top + side), slice(left, left + side)
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def save_figure(figure: plt.Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
     plt.close(figure)

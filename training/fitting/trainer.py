@@ -238,15 +238,20 @@ def use_determinism() -> None:
 
 
 def steps_for(config: Config, data: PairBank, devices: list[str]) -> Config:
-    """`config` with `--minutes` turned into epochs of at most a minute, by timing steps."""
+    """`config` with `--minutes` turned into epochs, by timing steps."""
     with replicated(devices):
         model = compiled_model(config, total_steps=1000)
         times = StepTimes()
         fit(model, training_data(config, data), 0, 1, 12, [times])
-    step = float(np.median(np.diff(times.ends)[1:]))
-    total = max(1, int(60 * config.minutes / step * 0.95))  # the rest is validation and saving
-    epochs = min(total, math.ceil(config.minutes))
-    return replace(config, epochs=epochs, steps_per_epoch=total // epochs)
+    epochs, steps = length(config.minutes, float(np.median(np.diff(times.ends)[1:])))
+    return replace(config, epochs=epochs, steps_per_epoch=steps)
+
+
+def length(minutes: float, step_seconds: float) -> tuple[int, int]:
+    """Epochs of at most a minute, and steps in each, that fill the time."""
+    steps = max(1, int(60 * minutes / step_seconds * 0.95))  # the rest is validation and saving
+    epochs = min(steps, math.ceil(minutes))
+    return epochs, steps // epochs
 
 
 class StepTimes(keras.callbacks.Callback):

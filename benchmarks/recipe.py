@@ -111,13 +111,15 @@ def main() -> None:
     scores = {}
     for name, arguments in runs.items():
         folder = options.output / name.replace(" ", "_").replace(",", "")
-        scores[name] = final_psnr(folder, arguments, options)
+        arguments = arguments.format(folder=options.output).split()
+        sources = ["--data", *options.data, "--val", *options.val]
+        scores[name] = final_psnr(folder, [*arguments, *sources])
         print(f"{name}: {scores[name]:.3f} dB", flush=True)
     print(table(scores))
 
 
-def final_psnr(folder: Path, arguments: str, options: argparse.Namespace) -> float:
-    """PSNR (dB) on the validation pictures after the last epoch of a run."""
+def final_psnr(folder: Path, arguments: list[str]) -> float:
+    """PSNR (dB) on the validation pictures after the last epoch of a run with these options."""
     metrics = folder / "metrics.csv"
     if len(rows(metrics)) < EPOCHS:
         if (folder / "config.json").exists():  # a run that was cut off
@@ -125,8 +127,7 @@ def final_psnr(folder: Path, arguments: str, options: argparse.Namespace) -> flo
         fixed = f"--epochs {EPOCHS} --steps-per-epoch {STEPS // EPOCHS} --batch-size 8"
         command = [sys.executable, FIT]
         command += f"{fixed} --patch-size 24 {PAPER}".split()
-        command += arguments.format(folder=options.output).split()
-        command += ["--data", *options.data, "--val", *options.val, "--run-dir", folder]
+        command += [*arguments, "--run-dir", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return float(rows(metrics)[-1]["val_psnr"])
 

@@ -13,42 +13,47 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from awsrn_keras.command_line import start_backend
+from awsrn_keras.data import CropReader, PairBank
 from awsrn_keras.network.variants import SCALES, VARIANTS, Variant
 from training.fitting.config import RECIPES, Config, with_options
+
+if TYPE_CHECKING:
+    import torch
 
 STEPS = 3  # in a turn
 
 
-def torch_network(variant: Variant, scale: int):
+def torch_network(variant: Variant, scale: int) -> "torch.nn.Module":
     """The same network in PyTorch."""
     import torch
     from torch import nn
     from torch.nn.utils.parametrizations import weight_norm
 
-    def conv(cin, cout, size):
+    def conv(cin: int, cout: int, size: int) -> nn.Module:
         return weight_norm(nn.Conv2d(cin, cout, size, padding=size // 2))
 
     class Unit(nn.Module):
-        def __init__(self, n, hidden):
+        def __init__(self, n: int, hidden: int) -> None:
             super().__init__()
             self.body = nn.Sequential(conv(n, hidden, 3), nn.ReLU(inplace=True), conv(hidden, n, 3))
             self.res, self.x = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.body(x) * self.res + x * self.x
 
     class Block(nn.Module):
-        def __init__(self, n, hidden, units):
+        def __init__(self, n: int, hidden: int, units: int) -> None:
             super().__init__()
             self.units = nn.ModuleList(Unit(n, hidden) for _ in range(units))
             self.fusion = conv(n * units, n, 3)
             self.res, self.x = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             outputs, y = [], x
             for unit in self.units:
                 y = unit(y)
@@ -56,7 +61,7 @@ def torch_network(variant: Variant, scale: int):
             return self.fusion(torch.cat(outputs, 1)) * self.res + x * self.x
 
     class Net(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             n, out, sizes = variant.filters, 3 * scale**2, variant.kernel_sizes
             self.head, self.skip = conv(3, n, 3), conv(3, out, 3)
@@ -67,7 +72,7 @@ def torch_network(variant: Variant, scale: int):
             self.alphas = nn.ParameterList(nn.Parameter(torch.ones(1) / len(sizes)) for _ in sizes)
             self.shuffle = nn.PixelShuffle(scale)
 
-        def forward(self, image):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
             x = (image - 114.0) / 127.5
             f = self.body(self.head(x))
             branches = (
@@ -111,7 +116,7 @@ def torch_steps(config: Config, batches: Iterator, channels_last: bool) -> Calla
     return steps
 
 
-def keras_steps(config: Config, data) -> Callable:
+def keras_steps(config: Config, data: PairBank) -> Callable:
     """The same with `fit`; the first step of each call, which begins it, is left out."""
     from training.fitting.batches import training_data
     from training.fitting.trainer import StepTimes, compiled_model, fit
@@ -127,10 +132,8 @@ def keras_steps(config: Config, data) -> Callable:
     return steps
 
 
-def numpy_batches(config: Config, data) -> Iterator:
+def numpy_batches(config: Config, data: PairBank) -> Iterator:
     """What `fit` is given, as it comes from the reader."""
-    from awsrn_keras.data import CropReader
-
     reader = CropReader(data, config.batch_size, config.patch_size, config.seed)
     return map(reader, itertools.count())
 

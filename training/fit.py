@@ -18,8 +18,8 @@ from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import (
-    LOSSES,
-    OPTIMIZERS,
+    LOSS_NAMES,
+    OPTIMIZER_NAMES,
     PRECISIONS,
     RECIPES,
     SCHEDULES,
@@ -48,8 +48,8 @@ OPTIONS = (
     ("minutes", "FLOAT", "length by the clock instead of --epochs"),
     ("batch_size", "INT", "patches per step"),
     ("patch_size", "INT", "side in LR pixels"),
-    ("loss", "NAME", ", ".join(LOSSES)),
-    ("optimizer", "NAME", " or ".join(OPTIMIZERS)),
+    ("loss", "NAME", ", ".join(LOSS_NAMES)),
+    ("optimizer", "NAME", " or ".join(OPTIMIZER_NAMES)),
     ("learning_rate", "FLOAT", "highest; rather 0.001 for adam and for trained weights"),
     ("schedule", "NAME", " or ".join(SCHEDULES)),
     ("ema", "FLOAT", "momentum of averaged weights, e.g. 0.999"),

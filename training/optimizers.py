@@ -14,6 +14,7 @@ and for the best weights only (`averaged_weights` in training/fitting/callbacks.
 """
 
 import keras
+from keras import KerasTensor as Tensor
 from keras import ops
 
 MOMENTUM = 0.95  # of the averaged gradient
@@ -26,7 +27,9 @@ STEP_SIZE = 0.2  # root mean square over a kernel's weights: as large as Adam's 
 class Muon(keras.optimizers.Adam):
     """Muon for the kernels of convolutions, Adam for biases, gains and scalars."""
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         if not is_kernel(variable):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -39,17 +42,17 @@ class Muon(keras.optimizers.Adam):
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 
 
-def is_kernel(weight) -> bool:
+def is_kernel(weight: keras.Variable) -> bool:
     """Whether it is the kernel of a convolution, `(height, width, inputs, outputs)`."""
     return len(weight.shape) == 4
 
 
-def averaged(average, gradient):
+def averaged(average: Tensor, gradient: Tensor) -> Tensor:
     """The gradients' moving average; once more with the newest one it looks a step ahead."""
     return MOMENTUM * average + (1 - MOMENTUM) * gradient
 
 
-def orthogonal(kernel):
+def orthogonal(kernel: Tensor) -> Tensor:
     """The nearest orthogonal matrix to a kernel, roughly, as a step.
 
     Args:

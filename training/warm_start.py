@@ -130,7 +130,7 @@ class _Convolution:
     That one's `v` are as long as here, so that it learns at the same pace.
     """
 
-    def __init__(self, layer: WeightNormConv2D):
+    def __init__(self, layer: WeightNormConv2D) -> None:
         values = (layer.kernel, layer.bias, layer.v)
         self.kernel, self.bias, v = (
             ops.convert_to_numpy(value).astype("float64") for value in values

@@ -48,7 +48,7 @@ class PairBank:
         ValueError: The file is not a whole bank.
     """
 
-    def __init__(self, file: BinaryIO, path: Path | None = None):
+    def __init__(self, file: BinaryIO, path: Path | None = None) -> None:
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._map) < 16 or self._map[-8:] != _MAGIC:
             raise ValueError("Not a whole bank.")

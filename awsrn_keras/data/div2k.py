@@ -7,13 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..errors import InputError
 from .bank import PairBank, cached_bank
 from .pairs import match_sizes, with_progress
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # The records carry no file names; the paper validates on five images too, 0801-0805.
 _SPLITS = {"train": "train", "validation": "validation[:5]"}
@@ -43,7 +46,7 @@ def load_div2k(
     )
 
 
-def _prepared_builder(scale: int):
+def _prepared_builder(scale: int) -> tfds.core.DatasetBuilder:
     try:
         import keras
         import tensorflow as tf
@@ -88,7 +91,9 @@ def _check_network(url: str) -> None:
         ) from error
 
 
-def _pairs(builder, scale: int, split: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _pairs(
+    builder: tfds.core.DatasetBuilder, scale: int, split: str
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(split=_SPLITS[split], shuffle_files=False)

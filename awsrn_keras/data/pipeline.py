@@ -49,7 +49,7 @@ def crop_dataset(
     crops = CropReader(bank, batch_size, patch_size, seed)
     shapes = [(batch_size, side, side, 3) for side in (patch_size, patch_size * bank.scale)]
 
-    def as_tensors(step):
+    def as_tensors(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch = tf.numpy_function(crops, [step], [tf.uint8, tf.uint8])
         return tuple(
             tf.cast(tf.ensure_shape(side, shape), tf.float32)
@@ -143,7 +143,7 @@ def orient_pair(lr: np.ndarray, hr: np.ndarray, turn: int) -> tuple[np.ndarray, 
     `turn` is any whole number from 0; its last three bits choose.
     """
 
-    def orient(image):
+    def orient(image: np.ndarray) -> np.ndarray:
         image = image.swapaxes(0, 1) if turn & 4 else image
         return image[:: -1 if turn & 2 else 1, :: -1 if turn & 1 else 1]
 

@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 
 
 def test_the_options_are_the_optimizers_there_are():
-    assert tuple(optimizers.OPTIMIZERS) == config.OPTIMIZERS
+    assert tuple(optimizers.OPTIMIZERS) == config.OPTIMIZER_NAMES
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 16, 128), (3, 3, 128, 16), (1, 1, 7, 7), (9, 9, 2, 3)])

@@ -1,5 +1,7 @@
 """The batches of crops that `fit` takes: by `tf.data` on TensorFlow, else by a `PyDataset`."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -8,7 +10,7 @@ from awsrn_keras.data import CropReader, PairBank, crop_dataset
 from .config import Config
 
 
-def training_data(config: Config, data: PairBank, first_step: int = 0):
+def training_data(config: Config, data: PairBank, first_step: int = 0) -> Iterable:
     """Batches `first_step` and on: float32 LR and HR crops, RGB 0..255, without end.
 
     Which examples a batch holds depends on `config` and its number only, not on the backend.

@@ -6,6 +6,8 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
+from typing import Never
 
 import keras
 import numpy as np
@@ -25,7 +27,7 @@ from .run_folder import Progress, RunFolder
 
 
 @contextlib.contextmanager
-def averaged_weights(model: keras.Model):
+def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Inside, `model` has its averaged weights (`--ema`); afterwards its own again."""
     own = [variable.numpy() for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -102,10 +104,10 @@ class SaveRun(keras.callbacks.Callback):
         self.bicubic_psnr = bicubic_psnr
         self.interrupt = interrupt
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         steps = batch + 1
         if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
             return  # in the second case the end of the epoch is next
@@ -115,7 +117,7 @@ class SaveRun(keras.callbacks.Callback):
         self.folder.save_state(self.model, self.progress)
         self._stop()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         state = self.progress
         self._count(self.params["steps"], logs)
         row = {
@@ -139,7 +141,7 @@ class SaveRun(keras.callbacks.Callback):
         save_figure(figure, self.folder.curves_file)
         self.model.stop_training = self.interrupt.signal is not None
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         if self.interrupt.signal is not None:
             self._stop()
 
@@ -155,7 +157,7 @@ class SaveRun(keras.callbacks.Callback):
                 save_plain_weights(self.model, temporary)
             self.folder.record(trained={**trained, "weights": digest(self.model)})
 
-    def _stop(self):
+    def _stop(self) -> None:
         done = self.progress.epoch * self.steps_per_epoch + self.progress.step
         print(
             f"\nstate saved after step {done}; continue with --resume --run-dir {self.folder.path}",
@@ -163,7 +165,7 @@ class SaveRun(keras.callbacks.Callback):
         )
         self.interrupt.obey()
 
-    def _count(self, steps, logs):
+    def _count(self, steps: int, logs: dict) -> None:
         """Add steps of this call of `fit` and their means to those before it."""
         state = self.progress
         total = state.step + steps
@@ -172,7 +174,7 @@ class SaveRun(keras.callbacks.Callback):
         state.step_seconds += time.perf_counter() - self.started
         state.step = total
 
-    def _write_metrics(self, history):
+    def _write_metrics(self, history: list[dict]) -> None:
         with (
             replacing(self.folder.metrics_file) as temporary,
             open(temporary, "w", newline="") as file,
@@ -200,17 +202,17 @@ class StopOnDivergence(keras.callbacks.Callback):
         InputError: As above; the message says how to go on.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, learning_rate: float):
+    def __init__(self, folder: RunFolder, progress: Progress, learning_rate: float) -> None:
         super().__init__()
         self.folder = folder
         self.progress = progress
         self.learning_rate = learning_rate
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if not math.isfinite(logs["loss"]):
             self._stop(f"the loss became {float(logs['loss'])} at step {batch + 1}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         best = max([0.0, *(row["psnr"] for row in self.progress.history)])
         if logs["psnr"] < best - 20:
             self._stop(f"PSNR fell to {logs['psnr']:.1f} dB, more than 20 below {best:.1f},")
@@ -218,7 +220,7 @@ class StopOnDivergence(keras.callbacks.Callback):
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 self._stop(f"{variable.path} became NaN or infinite")
 
-    def _stop(self, what):
+    def _stop(self, what: str) -> Never:
         start = f"--init {self.folder.path} " if self.progress.history else ""
         raise InputError(
             f"{what} in epoch {self.progress.epoch + 1}; the last saved state is kept. Start a "
@@ -230,7 +232,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 class ProgressLine(keras.callbacks.Callback):
     """One line per epoch, and on a terminal a line that moves with the steps, with time left."""
 
-    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int):
+    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int) -> None:
         super().__init__()
         self.progress = progress
         self.epochs = epochs
@@ -238,21 +240,21 @@ class ProgressLine(keras.callbacks.Callback):
         self.total_steps = epochs * steps_per_epoch
         self.moving = sys.stdout.isatty()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.began = time.perf_counter()
         self.first_step = self.progress.epoch * self.steps_per_epoch + self.progress.step
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch_start = epoch * self.steps_per_epoch + self.progress.step
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # Not the optimizer's count: in float16 it leaves out steps whose gradients overflow.
         self.step = self.epoch_start + batch + 1
         if self.moving:
             line = f"step {self.step}/{self.total_steps}  loss {logs['loss']:.3f}"
             print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         print("\r" if self.moving else "", end="")
         print(
             f"epoch {epoch + 1}/{self.epochs}  step {self.step}/{self.total_steps}"
@@ -261,16 +263,18 @@ class ProgressLine(keras.callbacks.Callback):
             flush=True,
         )
 
-    def _psnr(self, logs):
+    def _psnr(self, logs: dict) -> str:
         return f"  psnr {logs['psnr']:.2f} dB"
 
-    def _left(self):
+    def _left(self) -> str:
         per_step = (time.perf_counter() - self.began) / (self.step - self.first_step)
         seconds = round(per_step * (self.total_steps - self.step))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _central_crops(lr, hr, side, scale):
+def _central_crops(
+    lr: np.ndarray, hr: np.ndarray, side: int, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     top, left = ((size - side) // 2 for size in lr.shape[:2])
     return (
         lr[top : top + side, left : left + side],

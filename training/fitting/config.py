@@ -7,8 +7,8 @@ from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import check_variant_and_scale
 
 SCHEDULES = ("halving", "cosine")
-OPTIMIZERS = ("adam", "muon")  # see training/optimizers.py
-LOSSES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
+OPTIMIZER_NAMES = ("adam", "muon")  # see training/optimizers.py
+LOSS_NAMES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # Keys that the config.json of older runs lacks, and what those runs did.
 ADDED_LATER = {"kernel_sizes": None}
@@ -28,8 +28,8 @@ class Config:
         minutes: Length by the clock instead: turned into epochs once, at the start.
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
-        loss: One of `LOSSES`; the paper has "l1".
-        optimizer: One of `OPTIMIZERS`; the paper has "adam".
+        loss: One of `LOSS_NAMES`; the paper has "l1".
+        optimizer: One of `OPTIMIZER_NAMES`; the paper has "adam".
         learning_rate: At its highest.
         schedule: "cosine" (short warm-up, then down to a thousandth) or "halving" (halved
             after each fifth of the run).
@@ -92,8 +92,8 @@ class Config:
         if not 0 <= self.seed < 2**32:
             raise InputError(f"--seed must be at least 0 and below 2**32, got {self.seed}.")
         allowed = {
-            "loss": LOSSES,
-            "optimizer": OPTIMIZERS,
+            "loss": LOSS_NAMES,
+            "optimizer": OPTIMIZER_NAMES,
             "schedule": SCHEDULES,
             "precision": PRECISIONS,
         }

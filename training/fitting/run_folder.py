@@ -47,7 +47,7 @@ class RunFolder:
     replaced last and names it: whatever moment a kill comes, the two belong together.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
         self.metrics_file = self.path / "metrics.csv"

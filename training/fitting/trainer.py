@@ -4,12 +4,14 @@ import importlib
 import math
 import platform
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import PIL
+from keras import KerasTensor as Tensor
 
 import awsrn_keras
 from awsrn_keras.command_line import messages_kept_back
@@ -154,7 +156,7 @@ def tensorboard(folder: RunFolder) -> list[keras.callbacks.Callback]:
     return []
 
 
-def start_from(source: AWSRN, model: AWSRN, batches) -> None:
+def start_from(source: AWSRN, model: AWSRN, batches: Iterable) -> None:
     """Copy the weights of `source`; the tail for another scale is solved for on `batches`."""
     copy_weights(source, model)
     if source.scale != model.scale:
@@ -164,7 +166,9 @@ def start_from(source: AWSRN, model: AWSRN, batches) -> None:
         solve_tail(model, batches)
 
 
-def fit(model, batches, first_epoch: int, epochs: int, steps: int, callbacks: list) -> None:
+def fit(
+    model: AWSRN, batches: Iterable, first_epoch: int, epochs: int, steps: int, callbacks: list
+) -> None:
     """Keras's `fit` over epochs `first_epoch` to `epochs - 1` of `steps` each."""
     model.fit(
         batches,
@@ -203,13 +207,15 @@ def jit_compile() -> bool | str:
     return False if on_cpu or tf.distribute.has_strategy() else "auto"
 
 
-def psnr(y_true, y_pred):
+def psnr(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """PSNR over RGB in dB, for the progress line (not the paper's protocol)."""
     error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
     return 10 * keras.ops.log10(255**2 / keras.ops.maximum(error, 1e-10))
 
 
-def learning_rate_schedule(config: Config, total_steps: int):
+def learning_rate_schedule(
+    config: Config, total_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     if config.schedule == "halving":
         return keras.optimizers.schedules.ExponentialDecay(
             config.learning_rate, -(-total_steps // 5), 0.5, staircase=True
@@ -257,9 +263,9 @@ def length(minutes: float, step_seconds: float) -> tuple[int, int]:
 class StepTimes(keras.callbacks.Callback):
     """When each step ended, seconds."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.ends = []
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         float(logs["loss"])  # waits for it
         self.ends.append(time.perf_counter())

@@ -109,7 +109,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 @pytest.mark.slow
 def test_a_loss_that_explodes_leaves_the_last_state(run):
-    go_on(run, epochs=4, learning_rate=1.0, schedule="halving")
+    go_on(run, epochs=40, learning_rate=1.0, schedule="halving")
     before = contents(run / "checkpoint")
 
     with pytest.raises(InputError) as caught:

@@ -66,7 +66,7 @@ class RunFolder:
         # Hidden files alone are what a run leaves that was killed before its first line.
         if not self.path.is_dir() or any(p.name[0] != "." for p in self.path.iterdir()):
             raise InputError(
-                f"{self.path} is not empty: go on with that run by --resume, or give "
+                f"{self.path} is not empty: continue that run with --resume, or give "
                 "another --run-dir."
             )
 

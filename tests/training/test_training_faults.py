@@ -108,8 +108,11 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 @pytest.mark.slow
-def test_a_loss_that_explodes_leaves_the_last_state(run):
+def test_a_run_whose_error_explodes_leaves_the_last_state(run):
     go_on(run, epochs=40, learning_rate=1.0, schedule="halving")
+    state = saved_state(run)
+    state["history"][1]["psnr"] = 45.0  # as a long run has it; 1.0 leaves under 20 dB
+    (run / "checkpoint/state.json").write_text(json.dumps(state))
     before = contents(run / "checkpoint")
 
     with pytest.raises(InputError) as caught:
@@ -138,6 +141,14 @@ def test_an_error_ten_times_the_best_is_lost(history, psnr, named, tmp_path):
     else:
         with pytest.raises(InputError, match=named):
             check.on_epoch_end(len(history), {"psnr": psnr})
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_at_once(loss, tmp_path):
+    check = StopOnDivergence(RunFolder(tmp_path), Progress(), learning_rate=1e-3)
+    check.on_train_batch_end(3, {"loss": 2.5})
+    with pytest.raises(InputError, match=f"the loss became {loss} at step 5 in epoch 1; the last"):
+        check.on_train_batch_end(4, {"loss": loss})
 
 
 def test_weights_that_are_no_numbers_are_not_saved_however_good_the_loss(tmp_path):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import run_command
 
+FIT = Path(__file__).parents[1] / "training/fit.py"
 STEPS, EPOCHS = 900, 3  # of 8 patches of 24x24 pixels
 PAPER = "--optimizer adam --loss l1 --learning-rate 1e-3"
 BASELINES = {
@@ -28,7 +29,7 @@ BASELINES = {
 MUON = "--optimizer muon --learning-rate"
 LONG = f"--steps-per-epoch {STEPS}"
 LONGER = f"--init {{folder}}/baseline --steps-per-epoch {STEPS // EPOCHS // 3} --learning-rate 1e-4"
-# Name: options of `changed_fit.py` after those of every run, and the run to compare with.
+# Name: options of `fit.py` after those of every run, and the run to compare with.
 EXPERIMENTS = {
     "learning rate 5e-4": ("--learning-rate 5e-4", "baseline"),
     "learning rate 2e-3": ("--learning-rate 2e-3", "baseline"),
@@ -47,8 +48,6 @@ EXPERIMENTS = {
         "--loss log_mse --learning-rate 4e-3",
         "learning rate 4e-3",
     ),
-    "lambda_res starts at 0.5": ("--lambda-res 0.5", "baseline"),
-    "lambda_res starts at 0.1": ("--lambda-res 0.1", "baseline"),
     "a third more steps, rate 1e-4": (LONGER, "baseline"),
     "the same, batch 2, patch 48": (
         f"{LONGER} --batch-size 2 --patch-size 48",
@@ -112,22 +111,23 @@ def main() -> None:
     scores = {}
     for name, arguments in runs.items():
         folder = options.output / name.replace(" ", "_").replace(",", "")
-        scores[name] = final_psnr(folder, arguments, options)
+        arguments = arguments.format(folder=options.output).split()
+        sources = ["--data", *options.data, "--val", *options.val]
+        scores[name] = final_psnr(folder, [*arguments, *sources])
         print(f"{name}: {scores[name]:.3f} dB", flush=True)
     print(table(scores))
 
 
-def final_psnr(folder: Path, arguments: str, options: argparse.Namespace) -> float:
-    """PSNR (dB) on the validation pictures after the last epoch of a run."""
+def final_psnr(folder: Path, arguments: list[str]) -> float:
+    """PSNR (dB) on the validation pictures after the last epoch of a run with these options."""
     metrics = folder / "metrics.csv"
     if len(rows(metrics)) < EPOCHS:
         if (folder / "config.json").exists():  # a run that was cut off
             shutil.rmtree(folder)
         fixed = f"--epochs {EPOCHS} --steps-per-epoch {STEPS // EPOCHS} --batch-size 8"
-        command = [sys.executable, Path(__file__).with_name("changed_fit.py")]
+        command = [sys.executable, FIT]
         command += f"{fixed} --patch-size 24 {PAPER}".split()
-        command += arguments.format(folder=options.output).split()
-        command += ["--data", *options.data, "--val", *options.val, "--run-dir", folder]
+        command += [*arguments, "--run-dir", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return float(rows(metrics)[-1]["val_psnr"])
 

@@ -39,22 +39,6 @@ def test_training_step_measures_both_frameworks():
     assert all(float(step) > 0 for step in steps)
 
 
-def loss_of_two_steps(folder, *options):
-    short = ["--epochs=1", "--steps-per-epoch=2", "--batch-size=2", "--patch-size=8"]
-    run("changed_fit", *options, *short, "-o", folder)
-    header, row = (folder / "metrics.csv").read_text().splitlines()
-    return row.split(",")[header.split(",").index("loss")]
-
-
-@pytest.mark.slow
-def test_changed_fit_trains_otherwise_than_fit(tmp_path):
-    losses = {loss_of_two_steps(tmp_path / "unchanged")}
-    losses.add(loss_of_two_steps(tmp_path / "smaller", "--lambda-res=0.1"))
-    by_the_clock = "--lambda-res=0.5", "--minutes=0.001"
-    losses.add(loss_of_two_steps(tmp_path / "minutes", *by_the_clock))
-    assert len(losses) == 3
-
-
 def test_recipe_judges_differences_by_the_spread_of_the_baselines(tmp_path):
     recipe = runpy.run_path(str(BENCHMARKS / "recipe.py"))
     names = [*recipe["BASELINES"], *recipe["EXPERIMENTS"]]

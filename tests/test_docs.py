@@ -30,7 +30,6 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 INSTRUCTIONS = [*PAGES, ROOT / "CONTRIBUTING.md"]
 # Ours that need what no test machine has, or take hours, and have tests of their own.
 PARSED_ONLY = {
-    "training/train_release.py": "runs on JAX; tests/training/test_train_release.py",
     "training/publish_preset.py": "replaces a preset; tests/training/test_publish_preset.py",
     "export/quantize_aware.py": "minutes of calibration; tests/export/test_quantize_aware.py",
     "export/serve_client.py": "needs a server; tests/export/test_serve_client.py",
@@ -64,6 +63,7 @@ def code(page):
 def commands(page):
     """The words of a page's commands of ours."""
     for line in code(page):
+        line = re.sub(r"^(\w+=\S+ )+", "", line)  # variables of the environment
         if line.startswith("python "):
             yield shlex.split(line, comments=True)[1:]
         elif line.startswith("awsrn "):

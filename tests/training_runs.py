@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from awsrn_keras.network.loading import load_model
+from awsrn_keras.network.model import AWSRN
+from training.lineage import digest
 
 TINY = [
     *("--variant", "awsrn_s", "--batch-size", "2", "--patch-size", "8"),
@@ -30,6 +32,19 @@ def make_photographs(folder: Path) -> Path:
 def arguments(photographs, run, *more):
     source = ["--data", str(photographs), "--val", str(photographs)]
     return [*TINY, *source, "--run-dir", str(run), *more]
+
+
+def make_run(folder: Path, model: AWSRN, **facts: object) -> Path:
+    """Fill a new folder as a run does that ended with this model and started as `facts` say."""
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    trained = {"steps": 30, "hours": 0.5, "machine": "a clock", "trained_on": "waves"}
+    trained |= {"recipe": "patience", "seed": 7, "weights": digest(model)}
+    made_from = {"init": None, "teacher": None, **facts}
+    network = {"variant": model.variant, "scale": model.scale}
+    config = {**network, "trained": trained, "lineage": made_from}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def saved_state(run: Path) -> dict:

@@ -1,6 +1,9 @@
 """Average the weights of networks that were trained on from the same one.
 
-    python training/average.py runs/a runs/b -o average.keras
+    python training/average.py runs/a runs/b -o runs/average
+
+makes a folder that is a MODEL, as a run folder is: model.keras, and config.json with what each
+of the networks came from.
 
 What each training learned is much the same, where its steps strayed is not, so the average is
 often better than every one of them. Networks that were not trained from the same one have no
@@ -16,8 +19,9 @@ import numpy as np
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import replacing, write_json
 from awsrn_keras.network.loading import load_model
+from training.lineage import digest, lineage
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         help="run folder, .keras, .weights.h5, .pt, .npz or preset; two or more",
     )
     parse.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a .keras file"
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="a new folder"
     )
     return parse
 
@@ -40,18 +44,23 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if len(options.models) < 2:
         raise InputError("One MODEL has no average: give two or more.")
-    if options.output.suffix != ".keras":
-        raise InputError(f"{options.output}: choose a name that ends in .keras.")
+    if options.output.exists():
+        raise InputError(f"{options.output} exists: choose the name of a new folder.")
     print(start_backend(), flush=True)
     models = [load_model(name) for name in options.models]
     all_weights = [model.get_weights() for model in models]
     for name, weights in zip(options.models, all_weights, strict=True):
         if [w.shape for w in weights] != [w.shape for w in all_weights[0]]:
             raise InputError(f"{name} and {options.models[0]} are different networks.")
+    made_from = [lineage(*named) for named in zip(options.models, models, strict=True)]
     average = models[0]
     average.set_weights([np.mean(weights, axis=0) for weights in zip(*all_weights, strict=True)])
-    with replacing(options.output) as temporary:
-        average.save(temporary)
+    with replacing(options.output) as folder:
+        folder.mkdir()
+        average.save(folder / "model.keras")
+        network = {name: getattr(average, name) for name in ("variant", "scale", "kernel_sizes")}
+        facts = {"lineage": {"average": made_from}, "trained": {"weights": digest(average)}}
+        write_json(folder / "config.json", {**network, **facts})
     print(f"{options.output}: {average.name}, the average of {len(models)} networks")
 
 

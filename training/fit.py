@@ -10,6 +10,7 @@ bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 import argparse
 import contextlib
 import errno
+import os
 import time
 from pathlib import Path
 
@@ -17,79 +18,87 @@ from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import (
-    LOSSES,
-    OPTIMIZERS,
+    LOSS_NAMES,
+    OPTIMIZER_NAMES,
     PRECISIONS,
     RECIPES,
     SCHEDULES,
     Config,
+    option,
     with_options,
 )
 from training.fitting.run_folder import RunFolder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DETERMINISTIC_JAX = "--xla_gpu_deterministic_ops=true"
+# A field of Config, what it takes ("" for nothing), and help; its default is added.
+OPTIONS = (
+    ("variant", "NAME", ", ".join(VARIANTS)),
+    ("scale", "INT", ", ".join(map(str, SCALES))),
+    (
+        "data",
+        "DIR...",
+        "sample (photographs in two wheels), div2k (downloaded by tensorflow-datasets), or folders "
+        "of high-resolution images",
+    ),
+    ("lr_dir", "DIR", "low-resolution images of --data DIR; else made"),
+    ("val", "DIR...", "validation images; else held out"),
+    ("epochs", "INT", "the state is saved after each"),
+    ("steps_per_epoch", "INT", "of a batch each"),
+    ("minutes", "FLOAT", "length by the clock instead of --epochs"),
+    ("batch_size", "INT", "patches per step"),
+    ("patch_size", "INT", "side in LR pixels"),
+    ("loss", "NAME", ", ".join(LOSS_NAMES)),
+    ("optimizer", "NAME", " or ".join(OPTIMIZER_NAMES)),
+    ("learning_rate", "FLOAT", "highest; rather 0.001 for adam and for trained weights"),
+    ("schedule", "NAME", " or ".join(SCHEDULES)),
+    ("ema", "FLOAT", "momentum of averaged weights, e.g. 0.999"),
+    ("precision", "NAME", ", ".join(PRECISIONS)),
+    (
+        "teacher",
+        "MODEL",
+        "learn from its results, averaged over flips and rotations, not from the photographs",
+    ),
+    ("init", "MODEL", "weights to start from; a pruned network keeps its branches"),
+    ("seed", "INT", "of weights, image order, crops and flips"),
+    ("deterministic", "", "repeatable to the last bit, slower"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
-    d = Config()
     parse = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    # Options that are not given stay out of the namespace: a resumed run has its own.
-    option = parse.add_argument
-    given = {"default": argparse.SUPPRESS}
-    names = {"metavar": "NAME", **given}
-    option("--variant", **names, help=f"{', '.join(VARIANTS)} (default {d.variant})")
-    option("--scale", type=int, **given, help=f"{', '.join(map(str, SCALES))} (default {d.scale})")
-    option(
-        "--data",
-        nargs="+",
-        metavar="DIR",
-        **given,
-        help="sample (photographs in two wheels), div2k (downloaded by tensorflow-datasets), or "
-        "folders of high-resolution images (default sample)",
-    )
-    option(
-        "--lr-dir", metavar="DIR", **given, help="low-resolution images of --data DIR; else made"
-    )
-    option("--val", nargs="+", metavar="DIR", **given, help="validation images (default: held out)")
-    option("--epochs", type=int, **given, help=f"default {d.epochs}; state is saved after each")
-    option("--steps-per-epoch", type=int, **given, help=f"default {d.steps_per_epoch}")
-    option("--minutes", type=float, **given, help="length by the clock instead of --epochs")
-    option("--batch-size", type=int, **given, help=f"patches per step (default {d.batch_size})")
-    option("--patch-size", type=int, **given, help=f"side in LR pixels (default {d.patch_size})")
-    option("--loss", **names, help=f"{', '.join(LOSSES)} (default {d.loss})")
-    option("--optimizer", **names, help=f"{' or '.join(OPTIMIZERS)} (default {d.optimizer})")
-    option(
-        "--learning-rate",
-        type=float,
-        **given,
-        help=f"highest (default {d.learning_rate}; rather 0.001 for adam and for trained weights)",
-    )
-    option("--schedule", **names, help=f"{' or '.join(SCHEDULES)} (default {d.schedule})")
-    option(
-        "--ema", type=float, **given, help="momentum of averaged weights, e.g. 0.999 (default 0)"
-    )
-    option("--precision", **names, help=f"{', '.join(PRECISIONS)} (default {d.precision})")
-    option(
-        "--teacher",
-        metavar="MODEL",
-        **given,
-        help="learn from its results, averaged over flips and rotations, not from the photographs",
-    )
-    option("--init", metavar="MODEL", **given, help="weights to start from (default scratch)")
-    option("--seed", type=int, **given, help=f"default {d.seed}")
-    option(
-        "--deterministic", action="store_true", **given, help="repeatable to the last bit, slower"
-    )
-    option(
+    add = parse.add_argument
+    for name, takes, text in OPTIONS:
+        default = getattr(Config(), name)
+        default = " ".join(default) if isinstance(default, tuple) else default
+        how = {
+            # Options that are not given stay out of the namespace: a resumed run has its own.
+            "default": argparse.SUPPRESS,
+            "help": f"{text} (default {default})" if takes and default is not None else text,
+        }
+        if takes:
+            how["metavar"] = takes.removesuffix("...")
+            how["type"] = {"INT": int, "FLOAT": float}.get(takes, str)
+            how["nargs"] = "+" if takes.endswith("...") else None
+        else:
+            how["action"] = "store_true"
+        add(option(name), **how)
+    add(
         "--distribute",
         action="store_true",
         help="share every batch among all GPUs of this machine (default: one GPU)",
     )
-    option("--recipe", choices=RECIPES, default="quick", help="paper: DIV2K, 1000 x 1000 steps")
-    option("--run-dir", "-o", "--output", type=Path, help="default runs/<variant>_x<scale>_<time>")
-    option("--resume", action="store_true", help="go on with the run in --run-dir")
+    add(
+        "--recipe",
+        choices=RECIPES,
+        default="quick",
+        help="paper: DIV2K, 1000 x 1000 steps; release: DIV2K, 200 x 500 steps of 32 patches by "
+        "Muon in bfloat16, for a GPU (default quick, whose values stand above)",
+    )
+    add("--run-dir", "-o", "--output", type=Path, help="default runs/<variant>_x<scale>_<time>")
+    add("--resume", action="store_true", help="continue the run in --run-dir")
     return parse
 
 
@@ -114,18 +123,19 @@ def default_folder(config: Config) -> Path:
 
 
 def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = False) -> None:
+    if config.deterministic:  # JAX reads it when it starts
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC_JAX}"
     print(start_backend(), flush=True)
-    from training.fitting.devices import devices_for, keep_tensorflow_off_gpus
+    from training.fitting.devices import devices_for
     from training.fitting.report import report
-    from training.fitting.trainer import load_data, steps_for, train, use_determinism
+    from training.fitting.trainer import load_data, prepared, train, use_determinism
 
-    keep_tensorflow_off_gpus()
     devices = devices_for(config.batch_size) if distribute else []
     if config.deterministic:
         use_determinism()
     data, validation = load_data(config)
-    if config.minutes is not None and not resumed:
-        config = steps_for(config, data, devices)
+    if not resumed:
+        config = prepared(config, data, devices)
     print(
         f"{config.variant} x{config.scale}: {len(data)} training and {len(validation)} validation "
         f"images, {config.total_steps} steps of {config.batch_size} patches",
@@ -140,8 +150,8 @@ def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = Fal
         if error.errno not in DISK_FULL:
             raise
         raise InputError(
-            f"{error.filename}: {error.strerror}; the last saved state is kept. Make room and go "
-            f"on by --resume --run-dir {folder.path}."
+            f"{error.filename}: {error.strerror}; the last saved state is kept. Make room and "
+            f"continue with --resume --run-dir {folder.path}."
         ) from error
 
 

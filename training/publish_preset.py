@@ -1,10 +1,11 @@
 """Make a trained model a preset of the package: its weights and a card with measured scores.
 
-    python training/publish_preset.py runs/best --benchmarks Set5 Set14 --validation kodak24 \\
-        --trained-on "DIV2K 0001-0800" --steps 1000000 --hours 90 --machine "one NVIDIA H100"
+    python training/publish_preset.py runs/best --benchmarks Set5 Set14 --validation kodak24
 
-Kernels are stored as float16, which must cost under 0.001 dB; the scores are those of the
-stored weights. The validation pictures decide: a preset is replaced by a better one only.
+What the card tells of the training is in the run folder of `fit.py` or `average.py`; a model
+whose origin is not known cannot become a preset. Kernels are stored as float16, which must cost
+under 0.001 dB; the scores are those of the stored weights. The validation pictures decide: a
+preset is replaced by a better one only.
 """
 
 import argparse
@@ -18,8 +19,14 @@ from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
 from awsrn_keras.network.loading import load_model, official_weights
-from awsrn_keras.network.model import build_model
+from awsrn_keras.network.model import AWSRN, build_model
 from awsrn_keras.network.presets import WEIGHTS
+from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
+from awsrn_keras.scoring.score import Score, bicubic, mean_score
+from awsrn_keras.scoring.scoreboard import SetScores, mean_table, measure
+from awsrn_keras.upscaling.keras_engine import KerasEngine
+from awsrn_keras.upscaling.upscale import upscale
+from training.lineage import lineage, trainings, unknown_origins
 
 MOST_COST = 0.001  # dB that storing in 16 bits may take
 
@@ -29,19 +36,15 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     option = functools.partial(parse.add_argument, required=True)
-    parse.add_argument("model", metavar="MODEL", help="run folder, .keras, .weights.h5, .pt, .npz")
+    parse.add_argument(
+        "model", metavar="MODEL", help="run folder of fit.py or average.py, or preset"
+    )
     parse.add_argument("--name", help="of the preset (default: variant and scale, awsrn_sd_x2)")
     option("--benchmarks", nargs="+", metavar="DIR", help="picture sets to score, as evaluate.py")
     option("--validation", metavar="DIR", help="the picture set that decides what is better")
-    option("--trained-on", metavar="TEXT", help="the photographs")
-    option("--steps", type=int, help="training steps")
-    option("--hours", type=float, help="training time, hours")
-    option("--machine", metavar="TEXT", help='kind of machine, e.g. "one NVIDIA H100"')
-    parse.add_argument("--recipe", metavar="TEXT", default="", help="loss, rates, batch, start")
     parse.add_argument(
         "--why-less", metavar="TEXT", default="", help="why it scores below the paper, if it does"
     )
-    parse.add_argument("--seed", type=int, default=0, help="of the training (default 0)")
     parse.add_argument(
         "-o", "--output", type=Path, default=WEIGHTS, metavar="DIR", help="default: the package's"
     )
@@ -51,10 +54,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     print(start_backend(), flush=True)
-    from awsrn_keras.scoring.image_sets import load_image_sets
-    from awsrn_keras.scoring.scoreboard import mean_table
-
     original = load_model(options.model)
+    origin = known_lineage(options.model, original)
     tensors = stored_form(official_weights(original))
     model = build_model({k: v.astype("float32") for k, v in tensors.items()}, options.model)
     name = options.name or f"{model.variant}_x{model.scale}"
@@ -68,9 +69,21 @@ def main(arguments: list[str] | None = None) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     with replacing(options.output / f"{name}.npz") as temporary:
         np.savez_compressed(temporary, **tensors)
-    write_json(options.output / f"{name}.json", make_card(model, name, results, options))
+    card = make_card(model, name, results, origin, options.why_less)
+    write_json(options.output / f"{name}.json", card)
     print(mean_table(results))
     print(f"Preset {name}: {options.output / name}.npz and .json")
+
+
+def known_lineage(name: str, model: AWSRN) -> dict:
+    """The lineage of `model`; an `InputError` if it goes back to a file that says nothing."""
+    node = lineage(name, model)
+    if unknown := unknown_origins(node):
+        raise InputError(
+            f"{name}: the origin of {unknown[0]} is not known, so no card can tell it: give a run "
+            "folder of training/fit.py or average.py that started from random values or a preset."
+        )
+    return node
 
 
 def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -81,13 +94,8 @@ def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def score_set(image_set, model, name: str):
+def score_set(image_set: ImageSet, model: AWSRN, name: str) -> SetScores:
     """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
-    from awsrn_keras.scoring.score import bicubic
-    from awsrn_keras.scoring.scoreboard import measure
-    from awsrn_keras.upscaling.keras_engine import KerasEngine
-    from awsrn_keras.upscaling.upscale import upscale
-
     upscalers = {
         "bicubic": functools.partial(bicubic, scale=model.scale),
         name: functools.partial(upscale, model=KerasEngine(model)),
@@ -95,7 +103,7 @@ def score_set(image_set, model, name: str):
     return measure(image_set, upscalers, [model.variant])
 
 
-def check_better(result, name: str, folder: Path) -> None:
+def check_better(result: SetScores, name: str, folder: Path) -> None:
     """Refuse a model that does not beat the preset of this name on the validation set."""
     card = folder / f"{name}.json"
     if not card.exists():
@@ -111,22 +119,22 @@ def check_better(result, name: str, folder: Path) -> None:
         )
 
 
-def check_cost(stored, original, name: str) -> None:
+def check_cost(stored: SetScores, original: SetScores, name: str) -> None:
     """Refuse to store in 16 bits what would lose by it."""
     cost = mean(original, name).psnr - mean(stored, name).psnr
     if cost > MOST_COST:
         raise InputError(f"{name}: float16 kernels cost {cost:.4f} dB, more than {MOST_COST}.")
 
 
-def mean(result, method: str):
+def mean(result: SetScores, method: str) -> Score:
     """The score of one method on a set."""
-    from awsrn_keras.scoring.score import mean_score
-
     return mean_score(result.methods[method])
 
 
-def make_card(model, name: str, results: list, options: argparse.Namespace) -> dict:
-    """What `presets()` tells about the preset."""
+def make_card(
+    model: AWSRN, name: str, results: list[SetScores], origin: dict, why_less: str
+) -> dict:
+    """What `presets()` tells about the preset, `origin` being its lineage."""
     paper = {r.name: r.published[model.variant].psnr for r in results if r.published}
     psnr = {r.name: round(mean(r, name).psnr, 4) for r in results}
     less = {key: round(psnr[key] - value, 2) or 0.0 for key, value in paper.items()}
@@ -139,19 +147,35 @@ def make_card(model, name: str, results: list, options: argparse.Namespace) -> d
         "psnr_bicubic": {r.name: round(mean(r, "bicubic").psnr, 4) for r in results},
         "psnr_paper": paper,
         "psnr_less_paper": less,
-        "why_less": options.why_less,
+        "why_less": why_less,
         "measured": f"8-bit luma, {model.scale} border pixels left out, mean over the pictures",
         "made_for": "clean pictures shrunk by bicubic; noise and JPEG blocks are sharpened too",
-        "trained_on": options.trained_on,
-        "steps": options.steps,
-        "hours": options.hours,
-        "machine": options.machine,
-        "recipe": options.recipe,
-        "seed": options.seed,
+        **training_facts(origin),
         "origin": "trained by this project from random values; none of the authors' weights",
+        "lineage": origin,
         "license": "Apache-2.0",
         "as_published": f"python training/fit.py --variant {model.variant} "
         f"--scale {model.scale} --data div2k --recipe paper",
+    }
+
+
+def training_facts(origin: dict) -> dict:
+    """Data, length, machines and recipe of all trainings that the weights went through."""
+    found = trainings(origin)
+    recipes = [f"{each['steps']:,} steps: {each['recipe']}" for each in found]
+    if "average" in origin:
+        recipes.append(f"average of the weights of {len(origin['average'])} networks")
+
+    def joined(fact: str) -> str:
+        return "; then ".join(dict.fromkeys(each[fact] for each in found))
+
+    return {
+        "trained_on": joined("trained_on"),
+        "steps": sum(each["steps"] for each in found),
+        "hours": round(sum(each["hours"] for each in found), 2),
+        "machine": joined("machine"),
+        "recipe": "; then ".join(recipes),
+        "seed": found[-1]["seed"],
     }
 
 

@@ -20,12 +20,19 @@ def copy_weights(source: AWSRN, target: AWSRN) -> None:
     awsrn_m or awsrn that takes over awsrn_sd, whose block becomes its first two.
 
     Raises:
-        InputError: The blocks of the networks are not alike, or `source` has more of them.
+        InputError: The blocks of the networks are not alike, `source` has more of them, or
+            networks of one scale have other AWMS branches.
     """
     old, new = VARIANTS[source.variant], VARIANTS[target.variant]
+    same_scale = source.scale == target.scale
+    if same_scale and source.kernel_sizes != target.kernel_sizes:
+        raise InputError(
+            f"--init has AWMS branches of {source.kernel_sizes}, not of {target.kernel_sizes}: "
+            "choose another."
+        )
     if replace(old, blocks=new.blocks) == new and old.blocks <= new.blocks:
-        names = [layer.name for layer in source.layers]
-        _copy_layers(source, target, [name for name in names if source.get_layer(name).weights])
+        blocks = [f"lfb_{block + 1}" for block in range(old.blocks)]
+        _copy_layers(source, target, ["head", *blocks, *(["awms", "skip"] if same_scale else [])])
         taken = old.blocks
     elif new.blocks > 1 and new == replace(
         old, filters=2 * old.filters, units=old.units // 2, blocks=new.blocks
@@ -58,11 +65,8 @@ def set_convolution(
 
 
 def _copy_layers(source: AWSRN, target: AWSRN, names: list[str]) -> None:
-    """Those of the layers that have the same shapes in both."""
     for name in names:
-        weights, layer = source.get_layer(name).get_weights(), target.get_layer(name)
-        if [w.shape for w in weights] == [w.shape for w in layer.weights]:
-            layer.set_weights(weights)
+        target.get_layer(name).set_weights(source.get_layer(name).get_weights())
 
 
 def _copy_split(source: AWSRN, target: AWSRN) -> None:
@@ -126,7 +130,7 @@ class _Convolution:
     That one's `v` are as long as here, so that it learns at the same pace.
     """
 
-    def __init__(self, layer: WeightNormConv2D):
+    def __init__(self, layer: WeightNormConv2D) -> None:
         values = (layer.kernel, layer.bias, layer.v)
         self.kernel, self.bias, v = (
             ops.convert_to_numpy(value).astype("float64") for value in values

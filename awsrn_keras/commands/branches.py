@@ -9,11 +9,18 @@ in dB and saves in multiply-adds (a minute or two on two processor cores), and d
 import argparse
 import functools
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..command_line import start_backend
 from ..errors import InputError
 from ..files import replacing, write_json
+
+if TYPE_CHECKING:
+    from ..data import PairBank
+    from ..network.model import AWSRN
+    from ..network.pruning import BranchWorth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,46 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures to measure on: sample (default: photographs in two wheels, those held "
         "out from training), div2k, or folders of high-resolution pictures",
     )
-    option(
-        "--fine-tune",
-        type=int,
-        default=0,
-        metavar="STEPS",
-        help="also train each pruned network for so many steps of 16 patches (default 0)",
-    )
-    option(
-        "--train-data",
-        nargs="+",
-        default=["sample"],
-        metavar="DIR",
-        help="pictures for --fine-tune (default sample)",
-    )
     option("-o", "--output", type=Path, default=Path("branches.png"), help="default %(default)s")
     option("--json", type=Path, metavar="FILE", help="also write all figures to this file")
 
 
 def run(options: argparse.Namespace) -> None:
-    if options.fine_tune < 0:
-        raise InputError(f"--fine-tune {options.fine_tune}: give 0 or more steps.")
+    if find_spec("matplotlib") is None:
+        raise InputError("awsrn branches draws with matplotlib: pip install matplotlib.")
     print(start_backend(), flush=True)
     from ..data import load_pairs
     from ..network.counts import branch_weights
     from ..network.loading import load_model
     from ..network.pruning import branch_worth
+    from ..scoring.image_sets import check_sizes
 
     model = load_model(options.model)
     if len(model.kernel_sizes) < 2:
         raise InputError(f"{options.model}: has one AWMS branch only, none can be left out.")
     bank = load_pairs(options.data, model.scale, "validation")
+    check_sizes(bank)
     scalars = branch_weights(model)
     for name, value in scalars.items():
         print(f"{name:32} {value:9.4f}")
 
-    tune = None
-    if options.fine_tune:
-        patches = load_pairs(options.train_data, model.scale, "train")
-        tune = functools.partial(_fine_tune, bank=patches, steps=options.fine_tune)
-    rows = branch_worth(model, functools.partial(_mean_psnr, bank=bank), tune)
+    rows = branch_worth(model, functools.partial(_psnr, bank=bank))
     print(f"\nWithout one branch, on {len(bank)} pictures:\n{_table(rows)}")
 
     with replacing(options.output) as temporary:
@@ -77,40 +68,25 @@ def run(options: argparse.Namespace) -> None:
         write_json(options.json, facts)
 
 
-def _mean_psnr(model, bank) -> float:
-    from ..scoring.score import mean_score, score
+def _psnr(model: "AWSRN", bank: "PairBank") -> float:
+    from ..scoring.score import score_bank
     from ..upscaling.keras_engine import KerasEngine
     from ..upscaling.upscale import upscale
 
-    engine = KerasEngine(model)
-    pairs = map(bank.pair, range(len(bank)))
-    return mean_score(score(lambda lr: upscale(lr, engine), pairs, model.scale)).psnr
+    return score_bank(functools.partial(upscale, model=KerasEngine(model)), bank).psnr
 
 
-def _fine_tune(model, bank, steps: int) -> None:
-    import keras
-
-    from ..data import crop_dataset
-
-    model.compile(keras.optimizers.Adam(1e-4), loss="mae", jit_compile=False)
-    batches = crop_dataset(bank, batch_size=16, patch_size=48, seed=0)
-    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
-
-
-def _table(rows) -> str:
-    tuned = rows[0].tuned_psnr_loss is not None
+def _table(rows: list["BranchWorth"]) -> str:
     header = f"{'branch':>6} {'alpha':>9} {'strength':>9} {'dB lost':>8}"
-    header += f" {'tuned':>7}" if tuned else ""
-    lines = [header + f" {'Mult-Adds saved':>16} {'when fused':>11}"]
+    lines = [f"{header} {'Mult-Adds saved':>16} {'when fused':>11}"]
     for row in rows:
         size = f"{row.kernel_size}x{row.kernel_size}"
         line = f"{size:>6} {row.alpha:9.4f} {row.strength:9.1%} {row.psnr_loss:8.3f}"
-        line += f" {row.tuned_psnr_loss:7.3f}" if tuned else ""
-        lines.append(line + f" {row.saved:16.1%} {row.saved_fused:11.1%}")
+        lines.append(f"{line} {row.saved:16.1%} {row.saved_fused:11.1%}")
     return "\n".join(lines)
 
 
-def plot(scalars: dict[str, float], rows, title: str, path: Path) -> None:
+def plot(scalars: dict[str, float], rows: list["BranchWorth"], title: str, path: Path) -> None:
     """Draw the lambdas in the order of the network, the alphas, and what the branches cost."""
     import matplotlib
 
@@ -133,12 +109,8 @@ def plot(scalars: dict[str, float], rows, title: str, path: Path) -> None:
     alphas.axhline(start, color="gray", linestyle="--", linewidth=1, label="start of training")
     alphas.set(title="AWMS branches", ylabel="learned alpha", xlabel="kernel")
     alphas.legend()
-    bars = losses.bar(names, [row.psnr_loss for row in rows], label="as it is")
+    bars = losses.bar(names, [row.psnr_loss for row in rows])
     losses.bar_label(bars, [f"{row.psnr_loss:.3g}" for row in rows], fontsize=8)
-    if rows[0].tuned_psnr_loss is not None:
-        tuned = [row.tuned_psnr_loss for row in rows]
-        losses.bar(names, tuned, width=0.4, label="after the fine-tune")
-        losses.legend()
     losses.set(title="Without the branch", ylabel="PSNR lost (dB)", xlabel="kernel")
     for axes in (units, alphas, losses):
         axes.grid(alpha=0.3, axis="y")

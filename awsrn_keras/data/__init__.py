@@ -4,7 +4,7 @@ Nothing here imports TensorFlow before a function that needs it is called.
 """
 
 from .bank import PairBank, cached_bank
-from .pipeline import crop_dataset
+from .pipeline import CropReader, crop_dataset
 from .sources import load_pairs
 
-__all__ = ["PairBank", "cached_bank", "crop_dataset", "load_pairs"]
+__all__ = ["CropReader", "PairBank", "cached_bank", "crop_dataset", "load_pairs"]

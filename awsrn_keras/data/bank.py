@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import mmap
@@ -15,13 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from ..errors import InputError
 from ..files import remove_unfinished, replacing
 
 Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
 
-_MAGIC = b"AWSRNbk1"
+_MAGIC = b"AWSRNbk2"
 _LARGE = 512 * 2**20
 _VIEWS_KEPT = 256  # images looked at in a large bank before its pages are given back
 
@@ -38,6 +38,7 @@ class PairBank:
         names: One name per pair, for messages.
         scale: HR side / LR side.
         identity: What the pixels were made from, as `cached_bank` was told.
+        digest: SHA-256 of names, sizes and pixels.
         path: The file, or None for a bank without a name.
 
     `lr(i)` and `hr(i)` are read-only uint8 RGB arrays `(height, width, 3)`, `hr` exactly
@@ -47,7 +48,7 @@ class PairBank:
         ValueError: The file is not a whole bank.
     """
 
-    def __init__(self, file: BinaryIO, path: Path | None = None):
+    def __init__(self, file: BinaryIO, path: Path | None = None) -> None:
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._map) < 16 or self._map[-8:] != _MAGIC:
             raise ValueError("Not a whole bank.")
@@ -59,6 +60,7 @@ class PairBank:
         self._views = 0
         self.scale: int = index["scale"]
         self.identity: str = index["identity"]
+        self.digest: str = index["digest"]
         self.names: list[str] = [image["name"] for image in self._images]
         self.path = path
 
@@ -85,9 +87,14 @@ class PairBank:
     def pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         return self.lr(i), self.hr(i)
 
+    def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """LR and HR of each pair, in order."""
+        return map(self.pair, range(len(self)))
+
     def _view(self, i: int, side: str) -> np.ndarray:
         self._views += 1
-        if len(self._map) > _LARGE and self._views % _VIEWS_KEPT == 0:
+        large = len(self._map) > _LARGE and hasattr(mmap, "MADV_DONTNEED")  # not on Windows
+        if large and self._views % _VIEWS_KEPT == 0:
             self._map.madvise(mmap.MADV_DONTNEED)  # what is touched again is read again
         offset, height, width = self._images[i][side]
         return self._pixels[offset : offset + height * width * 3].reshape(height, width, 3)
@@ -103,12 +110,13 @@ def cached_bank(
 ) -> PairBank:
     """The bank of `make_pairs()`, made at the first call and read from a file afterwards.
 
-    The file is made anew when a source file was added, removed, moved or changed (size or
-    time of modification). A second process waits until the first one has made it.
+    The file is made anew when `place` is another one, or a source file was added, removed,
+    moved or changed (size or time of modification). A second process waits until the first
+    one has made it.
 
     Args:
         label: Start of the file's name, for people.
-        place: What was asked for, e.g. the folders: each place has one file in the cache.
+        place: What was asked for, e.g. the folders: each place has a file of its own.
         sources: The files that decide the pixels.
         make_pairs: Yields the pairs, one at a time; never called if the cache is valid.
         scale: HR side / LR side.
@@ -119,7 +127,7 @@ def cached_bank(
     """
     folder = Path(cache_dir or os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras")
     path = folder.expanduser() / f"{label[:50]}_{_digest([*place, scale])[:8]}.bank"
-    identity = _identity(sources, scale)
+    identity = _identity(place, sources, scale)
     with _writing_to(path), _locked(path.with_suffix(".lock")):
         bank = _open_if_valid(path, identity)
         if bank is None:
@@ -130,10 +138,10 @@ def cached_bank(
     return bank
 
 
-def _identity(sources: Iterable[str | os.PathLike], scale: int) -> str:
+def _identity(place: Sequence[str], sources: Iterable[str | os.PathLike], scale: int) -> str:
     paths = [os.path.abspath(source) for source in sources]
     stats = [os.stat(path) for path in paths]
-    return _digest([scale, paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
+    return _digest([*place, scale, paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
 
 
 def _digest(facts: list) -> str:
@@ -150,16 +158,20 @@ def _open_if_valid(path: Path, identity: str) -> PairBank | None:
 
 
 def _write(file: BinaryIO, pairs: Iterable[Pair], scale: int, identity: str) -> None:
-    images = []
+    images, digest = [], hashlib.sha256()
     for name, lr, hr in pairs:
         if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
             raise ValueError(f"{name}: HR {hr.shape} is not {scale} times LR {lr.shape}.")
         entry = {"name": name}
         for side, image in (("lr", lr), ("hr", hr)):
             entry[side] = (file.tell(), *image.shape[:2])
-            file.write(np.ascontiguousarray(image, np.uint8).data)
+            pixels = np.ascontiguousarray(image, np.uint8)
+            file.write(pixels.data)
+            digest.update(pixels.data)
         images.append(entry)
-    index = json.dumps({"scale": scale, "identity": identity, "images": images}).encode()
+    digest.update(json.dumps([scale, images]).encode())
+    facts = {"scale": scale, "identity": identity, "digest": digest.hexdigest(), "images": images}
+    index = json.dumps(facts).encode()
     file.write(index + len(index).to_bytes(8, "little") + _MAGIC)
     file.flush()
 
@@ -180,10 +192,13 @@ def _writing_to(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for another process that writes {path.parent}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # the lock ends when the file is closed, by a kill too
+    lock = FileLock(path)  # a process that is killed gives it back
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Waiting for another process that writes {path.parent}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..errors import InputError
 from ..progress import with_progress
 from .bank import PairBank, cached_bank
 from .pairs import match_sizes
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # The records carry no file names; the paper validates on five images too, 0801-0805.
 _SPLITS = {"train": "train", "validation": "validation[:5]"}
@@ -44,8 +47,9 @@ def load_div2k(
     )
 
 
-def _prepared_builder(scale: int):
+def _prepared_builder(scale: int) -> tfds.core.DatasetBuilder:
     try:
+        import keras
         import tensorflow as tf
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -53,6 +57,8 @@ def _prepared_builder(scale: int):
             "DIV2K comes through tensorflow-datasets: pip install tensorflow-datasets, "
             "or give a folder of images."
         ) from error
+    if keras.config.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")  # they are for the backend that computes
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     folder = os.environ.get("TFDS_DATA_DIR")  # tensorflow-datasets reads it at import only
@@ -86,7 +92,9 @@ def _check_network(url: str) -> None:
         ) from error
 
 
-def _pairs(builder, scale: int, split: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _pairs(
+    builder: tfds.core.DatasetBuilder, scale: int, split: str
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(split=_SPLITS[split], shuffle_files=False)

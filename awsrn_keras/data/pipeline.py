@@ -1,4 +1,4 @@
-"""From a bank of image pairs to batches of aligned random crops: the `tf.data` pipeline.
+"""From a bank of image pairs to batches of aligned random crops, and the `tf.data` pipeline.
 
 Every example is a function of (seed, its number) alone, so training can go on from any
 step with the very examples it would have seen. Crops are cut in NumPy, a batch at a time:
@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -47,16 +46,11 @@ def crop_dataset(
     """
     import tensorflow as tf
 
-    usable = _large_enough(bank, patch_size)
+    crops = CropReader(bank, batch_size, patch_size, seed)
     shapes = [(batch_size, side, side, 3) for side in (patch_size, patch_size * bank.scale)]
 
-    def crops(step):
-        return crop_batch(bank, usable, patch_size, seed, step * batch_size, batch_size)
-
-    ahead = _ReadAhead(crops)
-
-    def as_tensors(step):
-        batch = tf.numpy_function(ahead, [step], [tf.uint8, tf.uint8])
+    def as_tensors(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = tf.numpy_function(crops, [step], [tf.uint8, tf.uint8])
         return tuple(
             tf.cast(tf.ensure_shape(side, shape), tf.float32)
             for side, shape in zip(batch, shapes, strict=True)
@@ -64,34 +58,48 @@ def crop_dataset(
 
     dataset = tf.data.Dataset.range(first_step, tf.int64.max).map(as_tensors)
     options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False  # see _ReadAhead
+    options.experimental_optimization.inject_prefetch = False  # see CropReader
     return dataset.with_options(options)
 
 
-class _ReadAhead:
-    """`function(step)`, while a thread computes the results of the next steps.
+class CropReader:
+    """Any batch of crops by its number, uint8, while a thread cuts the next ones.
+
+    `reader(step)` are the LR and HR crops that `crop_dataset` has as its batch `step`.
 
     It stands in for `Dataset.prefetch`, whose thread may wait for Python's lock just when
     the interpreter exits: then the process hung about every second time.
+
+    Args:
+        bank, batch_size, patch_size, seed: As for `crop_dataset`.
+        ahead: Batches that are cut in advance.
+
+    Raises:
+        InputError: Every image is smaller than a patch.
     """
 
-    def __init__(self, function: Callable[[int], tuple], steps: int = 4):
-        self._function = function
-        self._steps = steps
-        self._results: dict[int, Future] = {}
+    def __init__(
+        self, bank: PairBank, batch_size: int, patch_size: int, seed: int, ahead: int = 4
+    ) -> None:
+        usable = _large_enough(bank, patch_size)
+        self._cut = lambda step: crop_batch(
+            bank, usable, patch_size, seed, step * batch_size, batch_size
+        )
+        self._ahead = ahead
+        self._batches: dict[int, Future] = {}
         self._pool = ThreadPoolExecutor(1)
         self._lock = threading.Lock()
 
-    def __call__(self, step: np.int64) -> tuple:
+    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         with self._lock:
-            wanted = range(int(step), int(step) + self._steps + 1)
-            for other in self._results.keys() - set(wanted):
-                self._results.pop(other).cancel()
+            wanted = range(int(step), int(step) + self._ahead + 1)
+            for other in self._batches.keys() - set(wanted):
+                self._batches.pop(other).cancel()
             for number in wanted:
-                if number not in self._results:
-                    self._results[number] = self._pool.submit(self._function, number)
-            result = self._results.pop(int(step))
-        return result.result()
+                if number not in self._batches:
+                    self._batches[number] = self._pool.submit(self._cut, number)
+            batch = self._batches.pop(int(step))
+        return batch.result()
 
 
 def crop_batch(
@@ -135,7 +143,7 @@ def orient_pair(lr: np.ndarray, hr: np.ndarray, turn: int) -> tuple[np.ndarray, 
     `turn` is any whole number from 0; its last three bits choose.
     """
 
-    def orient(image):
+    def orient(image: np.ndarray) -> np.ndarray:
         image = image.swapaxes(0, 1) if turn & 4 else image
         return image[:: -1 if turn & 2 else 1, :: -1 if turn & 1 else 1]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -15,7 +16,8 @@ def prune_branches(model: AWSRN, keep: Iterable[int] = (3, 5, 7)) -> AWSRN:
     """A new network with only the AWMS branches of the kernel sizes in `keep`.
 
     All other weights are those of `model`, which is left as it is. The picture changes by
-    what the dropped branches gave; a short training makes most of it good.
+    what the dropped branches gave; a short training (`training/fit.py --init`) makes most of
+    it good.
 
     Raises:
         ValueError: `keep` is empty or names a branch that `model` does not have.
@@ -32,7 +34,7 @@ def prune_branches(model: AWSRN, keep: Iterable[int] = (3, 5, 7)) -> AWSRN:
     return pruned
 
 
-def _path(variable, model):
+def _path(variable: keras.Variable, model: AWSRN) -> str:
     return variable.path.removeprefix(f"{model.name}/")
 
 
@@ -45,7 +47,6 @@ class BranchWorth:
         alpha: Its learned weight. The scale of a branch is shared between alpha and kernel:
         strength: hence also |alpha| * ||kernel||, relative to the sum over the branches.
         psnr_loss: dB lost without it.
-        tuned_psnr_loss: The same after a fine-tune; None without one.
         saved: Multiply-adds saved, as a part of the network's.
         saved_fused: The same of the fused graph, where only the largest kernel counts.
     """
@@ -54,46 +55,29 @@ class BranchWorth:
     alpha: float
     strength: float
     psnr_loss: float
-    tuned_psnr_loss: float | None
     saved: float
     saved_fused: float
 
 
-def branch_worth(
-    model: AWSRN,
-    measure: Callable[[AWSRN], float],
-    fine_tune: Callable[[AWSRN], object] | None = None,
-) -> list[BranchWorth]:
+def branch_worth(model: AWSRN, measure: Callable[[AWSRN], float]) -> list[BranchWorth]:
     """Leave out each AWMS branch in turn.
 
     Args:
         model: A network with at least two branches.
         measure: Gives the PSNR of a network, dB.
-        fine_tune: Trains a network in place for a while. The losses after it are against
-            `model` fine-tuned in the same way, so that training as such does not count.
     """
     sizes = model.kernel_sizes
     strengths = _strengths(model)
     psnr = measure(model)
-    if fine_tune is not None:
-        tuned = prune_branches(model, sizes)
-        fine_tune(tuned)
-        tuned_psnr = measure(tuned)
     rows = []
     for index, size in enumerate(sizes):
         pruned = prune_branches(model, sizes[:index] + sizes[index + 1 :])
-        psnr_loss = psnr - measure(pruned)
-        tuned_psnr_loss = None
-        if fine_tune is not None:
-            fine_tune(pruned)
-            tuned_psnr_loss = tuned_psnr - measure(pruned)
         rows.append(
             BranchWorth(
                 kernel_size=size,
                 alpha=float(model.get_layer("awms").alphas[index].value),
                 strength=strengths[index] / sum(strengths),
-                psnr_loss=psnr_loss,
-                tuned_psnr_loss=tuned_psnr_loss,
+                psnr_loss=psnr - measure(pruned),
                 saved=1 - multiply_adds(pruned) / multiply_adds(model),
                 saved_fused=1 - multiply_adds(fuse(pruned)) / multiply_adds(fuse(model)),
             )
@@ -101,7 +85,7 @@ def branch_worth(
     return rows
 
 
-def _strengths(model):
+def _strengths(model: AWSRN) -> list[float]:
     awms = model.get_layer("awms")
     return [
         abs(float(alpha.value)) * float(np.linalg.norm(ops.convert_to_numpy(branch.kernel)))

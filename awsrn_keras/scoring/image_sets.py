@@ -44,7 +44,7 @@ def load_image_sets(data: Iterable[str], scale: int) -> list[ImageSet]:
                 name = str(hr)
             sets.append(ImageSet(name, load_pairs([hr], scale, lr_dir=lr)))
     for image_set in sets:
-        _check_sizes(image_set.pairs)
+        check_sizes(image_set.pairs)
     return sets
 
 
@@ -78,7 +78,8 @@ def _name(folder: Path) -> str:
     return folder.name
 
 
-def _check_sizes(pairs: PairBank) -> None:
+def check_sizes(pairs: PairBank) -> None:
+    """Raise an `InputError` that names the first picture too small for a score."""
     least = LEAST_SIDE + 2 * pairs.scale
     for i, name in enumerate(pairs.names):
         height, width = pairs.hr(i).shape[:2]

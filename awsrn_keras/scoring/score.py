@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data import PairBank
 from ..pictures.resize import imresize
 from .metrics import psnr_y, ssim_y
 
@@ -42,6 +43,11 @@ def score(
 def mean_score(scores: Iterable[Score]) -> Score:
     """The score of a set as published: the mean of its pictures' dB, and of their SSIM."""
     return Score(*(float(value) for value in np.mean(list(scores), axis=0)))
+
+
+def score_bank(upscaler: Callable[[np.ndarray], np.ndarray], bank: PairBank) -> Score:
+    """The mean score of an upscaler on all pairs of a bank (see `score`)."""
+    return mean_score(score(upscaler, bank.pairs(), bank.scale))
 
 
 def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:

@@ -49,8 +49,8 @@ def measure(
     pairs, scale = image_set.pairs, image_set.pairs.scale
     methods = {}
     for method, upscaler in upscalers.items():
-        images = with_progress(range(len(pairs)), len(pairs), f"{method} on {image_set.name}")
-        methods[method] = score(upscaler, map(pairs.pair, images), scale)
+        shown = with_progress(pairs.pairs(), len(pairs), f"{method} on {image_set.name}")
+        methods[method] = score(upscaler, shown, scale)
     known = {variant: published(variant, scale, image_set.name) for variant in variants}
     known = {variant: value for variant, value in known.items() if value}
     return SetScores(image_set.name, image_set.image_names(), methods, known)

@@ -42,12 +42,15 @@ def open_cached(source, seed=0, scale=2, place="here", cache=None, made=None):
 
 
 def assert_holds(bank, pairs):
+    both = bank.pairs()
     for i, (name, lr, hr) in enumerate(pairs):
+        np.testing.assert_array_equal(next(both)[1], hr)
         assert bank.names[i] == name
         assert bank.lr_size(i) == lr.shape[:2]
         np.testing.assert_array_equal(bank.lr(i), lr)
         np.testing.assert_array_equal(bank.hr(i), hr)
     assert len(bank) == i + 1
+    assert next(both, None) is None
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -111,6 +114,29 @@ def test_another_scale_or_place_has_a_file_of_its_own(source, other):
 
     assert_holds(open_cached(source, seed=1, **other), random_pairs(4, other.get("scale", 2), 1))
     assert_holds(open_cached(source, seed=2), random_pairs(4, seed=0))
+
+
+def test_places_whose_file_names_agree_are_told_apart(source):
+    """The name holds eight hexadecimal digits, the file the whole digest."""
+    one, other = open_cached(source, place="one"), open_cached(source, place="other", seed=1)
+    one.path.replace(other.path)
+
+    assert_holds(open_cached(source, place="other", seed=1), random_pairs(4, seed=1))
+
+
+def test_a_digest_is_that_of_names_sizes_and_pixels(source):
+    bank = open_cached(source)
+    assert len(bank.digest) == 64
+    assert PairBank.from_pairs(random_pairs(4), 2).digest == bank.digest
+    first, *rest = random_pairs(4)
+    others = [
+        [("other name", *first[1:]), *rest],
+        [(first[0], first[1], first[2] ^ (np.arange(first[2].size) == 7).reshape(first[2].shape))],
+        rest,
+        [("swapped", first[1].swapaxes(0, 1), first[2].swapaxes(0, 1)), *rest],
+    ]
+    digests = [PairBank.from_pairs(pairs, 2).digest for pairs in others]
+    assert len({bank.digest, *digests}) == 5
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, -1])

@@ -1,13 +1,14 @@
 """Aligned crops: HR images whose pixels tell where they are, LR = every scale-th of them."""
 
+import queue
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from awsrn_keras.data import PairBank, crop_dataset
-from awsrn_keras.data.pipeline import _ReadAhead, crop_batch, crop_pair, orient_pair
+from awsrn_keras.data import CropReader, PairBank, crop_dataset, pipeline
+from awsrn_keras.data.pipeline import crop_batch, crop_pair, orient_pair
 from awsrn_keras.errors import InputError
 
 PATCH = 6
@@ -179,9 +180,26 @@ for _ in range({steps}):
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, capture_output=True)
 
 
-def test_reading_ahead_gives_what_the_function_gives_whatever_the_order():
-    calls = []
-    ahead = _ReadAhead(lambda step: (calls.append(step), step * step), steps=2)
+def test_a_reader_gives_every_batch_whatever_the_order(bank):
+    reader = CropReader(bank, 4, PATCH, seed=13, ahead=2)
+    for step in (5, 6, 7, 40, 2):
+        expected = crop_batch(bank, [0, 1, 2, 3, 4], PATCH, 13, 4 * step, 4)
+        for side, wanted in zip(reader(step), expected, strict=True):
+            np.testing.assert_array_equal(side, wanted)
 
-    assert [ahead(step)[1] for step in (5, 6, 7, 40, 2)] == [25, 36, 49, 1600, 4]
-    assert calls.count(6) == calls.count(7) == 1  # made once, while 5 was used
+
+def test_the_next_batches_are_cut_once_while_one_is_used(bank, monkeypatch):
+    cut = queue.Queue()
+
+    def noted(*arguments):
+        if arguments[3] == 14:  # readers of other tests may still be at work
+            cut.put(arguments[4] // 4)  # the number of the first example
+        return crop_batch(*arguments)
+
+    monkeypatch.setattr(pipeline, "crop_batch", noted)
+    reader = CropReader(bank, 4, PATCH, seed=14, ahead=2)
+    reader(5)
+    assert [cut.get(timeout=20) for _ in range(3)] == [5, 6, 7]
+    reader(6), reader(7)
+    assert [cut.get(timeout=20) for _ in range(2)] == [8, 9]
+    assert cut.empty()

@@ -20,6 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from training_runs import arguments, assert_same_run, make_photographs, saved_state
 
+from training.fit import main as main_of_fit
+
 FIT = Path(__file__).parents[2] / "training" / "fit.py"
 DYING_FIT = Path(__file__).with_name("dying_fit.py")
 # Operations in the first two checkpoints of a life.
@@ -44,7 +46,7 @@ def kill_and_resume(folder: Path, inside: int, outside: int, interrupts: int, se
     start = arguments(photographs, killed, *epochs)
     stops, kinds = Counter(), draw.sample(sorted(MOST), len(MOST))
 
-    subprocess.run([sys.executable, FIT, *arguments(photographs, whole, *epochs)], check=True)
+    main_of_fit(arguments(photographs, whole, *epochs))
     for life in lives:
         begun = (killed / "config.json").exists()
         options = ["--resume", "--run-dir", str(killed)] if begun else start
@@ -59,8 +61,7 @@ def kill_and_resume(folder: Path, inside: int, outside: int, interrupts: int, se
         at = saved_state(killed) if (killed / "checkpoint/state.json").exists() else None
         state = f"epoch {at['epoch']}, step {at['step']}" if at else "none yet"
         print(f"{sum(stops.values())}/{len(lives)}: {where}; saved state: {state}", flush=True)
-    resume = [sys.executable, FIT, "--resume", "--run-dir", killed]
-    subprocess.run(resume, check=True, stdout=subprocess.DEVNULL)
+    main_of_fit(["--resume", "--run-dir", str(killed)])
     assert_same_run(whole, killed)
     return stops
 

@@ -1,7 +1,7 @@
 import contextlib
 import csv
 import json
-from pathlib import Path
+import platform
 
 import keras
 import numpy as np
@@ -9,20 +9,19 @@ import pytest
 from PIL import Image
 from training_runs import arguments, make_photographs
 
+from awsrn_keras import prune_branches
 from awsrn_keras.command_line import run_command
+from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
 from training.fit import main
 from training.fitting import tail
 from training.fitting.callbacks import ValidationPSNR
 from training.fitting.config import RECIPES, Config
+from training.fitting.plots import plot_curves
 from training.fitting.run_folder import RunFolder
-from training.fitting.trainer import learning_rate_schedule
-
-
-@pytest.fixture
-def photographs(tmp_path) -> Path:
-    return make_photographs(tmp_path / "photographs")
+from training.fitting.trainer import learning_rate_schedule, length
+from training.lineage import digest
 
 
 def refused(capsys, arguments) -> str:
@@ -36,10 +35,8 @@ def refused(capsys, arguments) -> str:
     return error
 
 
-def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(photographs, tmp_path, capsys):
-    run = tmp_path / "run"
-    main(arguments(photographs, run, "--ema", "0.5"))
-
+def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(finished):
+    run, printed = finished
     config = json.loads((run / "config.json").read_text())
     assert (config["variant"], config["scale"], config["total_steps"]) == ("awsrn_s", 2, 6)
     assert config["versions"]["keras"] == keras.__version__
@@ -51,10 +48,9 @@ def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(photographs, tmp_
         assert np.asarray(Image.open(run / picture)).std() > 10
     assert list((run / "tensorboard").rglob("events*"))
     assert not list(run.rglob("*.part*"))
-    out = capsys.readouterr().out
-    assert out.startswith("Computing on ")
-    assert "bicubic" in out
-    assert str(run / "model.keras") in out
+    assert printed.startswith("Computing on ")
+    assert "bicubic" in printed
+    assert str(run / "model.keras") in printed
 
     model, best = load_model(run), AWSRN("awsrn_s", 2)
     best.load_weights(run / "best.weights.h5")
@@ -64,9 +60,25 @@ def test_a_run_leaves_everything_needed_to_judge_and_repeat_it(photographs, tmp_
     assert np.abs(model.get_layer("head").bias.numpy() - first).max() > 1e-4
 
 
-def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs, tmp_path, capsys):
-    run = tmp_path / "run"
-    main(arguments(photographs, run))
+def test_the_record_of_a_run_tells_what_made_its_best_weights(finished):
+    config = json.loads((finished.folder / "config.json").read_text())
+    trained = config["trained"]
+    with open(finished.folder / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    best = max(rows, key=lambda row: float(row["val_psnr"]))
+    seconds = sum(float(row["seconds"]) for row in rows[: int(best["epoch"])])
+    assert trained["steps"] == int(best["steps"])
+    assert trained["hours"] == pytest.approx(seconds / 3600, abs=1e-4)
+    assert trained["weights"] == digest(load_model(finished.folder))
+    assert trained["trained_on"] == "2 photographs in photographs"
+    assert trained["machine"].endswith(f"({platform.machine()})")
+    words = "loss log_mse in RGB, batch 2, LR patches 8x8, Muon 0.01, cosine schedule, float32"
+    assert trained["recipe"] == f"{words}, EMA 0.5"
+    assert config["lineage"] == {"init": None, "teacher": None}
+
+
+def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(finished, photographs, capsys):
+    run = finished.folder
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
 
     assert "--resume" in refused(capsys, arguments(photographs, run))
@@ -76,9 +88,25 @@ def test_a_finished_run_is_neither_overwritten_nor_resumed_otherwise(photographs
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
+@pytest.mark.parametrize("missing", ["ema", "schedule"])
+def test_a_run_whose_record_lacks_an_option_is_not_resumed_with_todays_default(
+    missing, run, capsys
+):
+    config = json.loads((run / "config.json").read_text())
+    del config[missing]
+    (run / "config.json").write_text(json.dumps(config))
+    assert f"it lacks {missing}," in refused(capsys, ["--run-dir", str(run), "--resume"])
+
+
+def test_a_run_older_than_pruned_networks_can_be_resumed(finished):
+    stored = json.loads((finished.folder / "config.json").read_text())
+    assert stored.pop("kernel_sizes") is None
+    assert Config.from_json(stored).kernel_sizes is None
+
+
 def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
     with contextlib.closing(RunFolder(tmp_path / "run")) as first:
-        first.start(Config(), "tensorflow", ["cpu:0"])
+        first.start(Config())
         error = refused(capsys, ["--run-dir", str(tmp_path / "run"), "--resume"])
     assert "another run" in error
 
@@ -91,6 +119,12 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--batch-size", "0"], "--batch-size"),
         (["--patch-size", "100"], "200 of a patch"),
         (["--ema", "1.5"], "--ema"),
+        (["--ema", "nan"], "--ema"),
+        (["--learning-rate", "nan"], "--learning-rate"),
+        (["--minutes", "0"], "--minutes"),
+        (["--minutes", "inf"], "--minutes must be a number above 0, got inf"),
+        (["--minutes", "nan"], "--minutes"),
+        (["--seed", "-1"], "--seed"),
         (["--precision", "int8"], "mixed_bfloat16"),
         (["--loss", "ssim"], "--loss must be one of l1, mse, charbonnier, log_mse"),
         (["--optimizer", "sgd"], "--optimizer must be one of adam, muon"),
@@ -110,29 +144,86 @@ def test_a_mistake_is_named_and_leaves_nothing_behind(
     assert not run.exists()
 
 
-def test_another_scale_starts_from_a_solved_tail(photographs, tmp_path, capsys, monkeypatch):
+def test_another_scale_starts_from_a_solved_tail(
+    finished, photographs, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(tail, "LR_PIXELS", 4000)
-    network = ("--variant", "awsrn_sd", "--scale", "3", "--loss", "log_mse")
-    scores = []
-    for init in ("scratch", "awsrn_sd_x2"):
-        run = tmp_path / init
-        main(arguments(photographs, run, *network, "--init", init))
-        assert json.loads((run / "config.json").read_text())["loss"] == "log_mse"
-        assert ("Solving for the tail of x3" in capsys.readouterr().out) == (init != "scratch")
-        with open(run / "metrics.csv") as file:
-            scores.append(float(next(csv.DictReader(file))["val_psnr"]))
-    assert scores[1] > scores[0] + 3
+    run = tmp_path / "run"
+    network = ("--variant", "awsrn_sd", "--scale", "3", "--init", "awsrn_sd_x2", "--epochs", "1")
+    main(arguments(photographs, run, *network))
+    assert "Solving for the tail of x3" in capsys.readouterr().out
+    assert "Solving" not in finished.printed
+
+    untrained = ValidationPSNR(load_pairs(photographs, 3, "validation"))
+    untrained.set_model(AWSRN("awsrn_sd", 3))
+    with open(run / "metrics.csv") as file:
+        assert float(next(csv.DictReader(file))["val_psnr"]) > untrained.mean_psnr() + 3
+
+
+@pytest.mark.parametrize(
+    ("minutes", "step"), [(0.3, 0.01), (1.42, 0.4), (1.5, 7), (600, 0.3), (5, 45), (3, 130)]
+)
+def test_minutes_become_epochs_of_at_most_a_minute(minutes, step):
+    epochs, steps = length(minutes, step)
+    assert steps == 1 or steps * step <= 60
+    assert epochs * steps * step <= max(60 * minutes, step)
+    assert epochs * steps * step > 0.8 * 60 * minutes or steps < 6
+
+
+def test_the_release_recipe_is_what_won():
+    release = RECIPES["release"]
+    release.check()
+    assert (release.loss, release.optimizer, release.schedule) == ("log_mse", "muon", "cosine")
+    assert (release.ema, release.precision) == (0.999, "mixed_bfloat16")
+
+
+def test_the_curve_of_the_loss_bears_its_name():
+    rows = [{"steps": 3, "loss": 2.5, "val_psnr": 30.0, "learning_rate": 1e-3}]
+    figure = plot_curves(rows, 28.0, "charbonnier")
+    assert figure.axes[0].get_ylabel() == "charbonnier (RGB, 0..255)"
+
+
+def test_a_validation_picture_too_small_for_a_score_is_found_before_the_training(
+    photographs, tmp_path, capsys
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    Image.fromarray(np.zeros((14, 40, 3), "uint8")).save(small / "low.png")
+    given = [*arguments(photographs, tmp_path / "run"), "--val", str(small)]
+    assert "low.png: 40x14 pixels are too few for a score" in refused(capsys, given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pruned_network_keeps_its_branches(photographs, tmp_path):
+    pruned = prune_branches(AWSRN.from_preset("awsrn_s_x2"), keep=(3, 7))
+    pruned.save(tmp_path / "pruned.keras")
+    run = tmp_path / "run"
+    few = ("--epochs", "1", "--steps-per-epoch", "1", "--learning-rate", "1e-9")
+    main(arguments(photographs, run, "--init", str(tmp_path / "pruned.keras"), *few))
+
+    assert json.loads((run / "config.json").read_text())["kernel_sizes"] == [3, 7]
+    (run / "model.keras").rename(tmp_path / "model.keras")
+    for path in (run, tmp_path / "model.keras"):  # from best.weights.h5, and the archive
+        trained = load_model(path)
+        assert trained.kernel_sizes == (3, 7)
+        weights = zip(trained.get_weights(), pruned.get_weights(), strict=True)
+        assert max(np.abs(a - b).max() for a, b in weights) < 1e-4
 
 
 def test_validation_crops_show_the_same_place_in_lr_and_hr():
     hr = np.random.default_rng(0).integers(0, 256, (46, 66, 3), dtype="uint8")  # LR 23x33
     lr = hr[::2, ::2]
-    validation = ValidationPSNR([(lr, hr), (lr[:, :21], hr[:, :42])], scale=2, crop=16)
-    assert validation.lr.shape == (2, 16, 16, 3)
-    np.testing.assert_array_equal(validation.lr, validation.hr[:, ::2, ::2])
+    pairs = [("whole", lr, hr), ("narrow", lr[:, :21], hr[:, :42])]
+    crops = ValidationPSNR(PairBank.from_pairs(pairs, 2), crop=16).crops
+    assert crops.names == ["whole", "narrow"]
+    for small, large in crops.pairs():
+        assert small.shape == (16, 16, 3)
+        np.testing.assert_array_equal(small, large[::2, ::2])
+    np.testing.assert_array_equal(crops.lr(0), lr[3:19, 8:24])
 
 
-def test_a_truncated_photograph_is_named(photographs, tmp_path, capsys):
+def test_a_truncated_photograph_is_named(tmp_path, capsys):
+    photographs = make_photographs(tmp_path / "photographs")
     whole = (photographs / "wave_2.png").read_bytes()
     (photographs / "wave_2.png").write_bytes(whole[: len(whole) // 2])
     assert "wave_2.png" in refused(capsys, arguments(photographs, tmp_path / "run"))

@@ -16,7 +16,7 @@ EXPECTED = {
 
 
 def test_the_options_are_the_losses_there_are():
-    assert tuple(losses.LOSSES) == config.LOSSES == tuple(EXPECTED)
+    assert tuple(losses.LOSSES) == config.LOSS_NAMES == tuple(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)

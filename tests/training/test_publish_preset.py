@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from training_runs import make_run
 
 import awsrn_keras as awsrn
 from awsrn_keras.errors import InputError
@@ -13,7 +14,7 @@ from awsrn_keras.network.tensor_files import read_tensors
 from awsrn_keras.pictures.resize import imresize
 from awsrn_keras.scoring.metrics import psnr_y
 from awsrn_keras.scoring.scoreboard import SetScores
-from training.publish_preset import check_cost, main
+from training.publish_preset import check_cost, main, training_facts
 
 
 @pytest.fixture
@@ -30,15 +31,14 @@ def pictures(tmp_path):
 
 
 def publish(model, pictures, output):
-    given = ["--trained-on", "waves", "--steps", "3", "--hours", "0.5", "--machine", "a clock"]
     sets = ["--validation", str(pictures[0]), "--benchmarks", str(pictures[1])]
-    words = ["--recipe", "none", "--why-less", "three steps"]
-    main([str(model), *sets, *given, *words, "-o", str(output)])
+    main([str(model), *sets, "--why-less", "three steps", "-o", str(output)])
 
 
 @pytest.mark.slow
 def test_a_preset_is_written_with_the_scores_of_its_stored_weights(pictures, tmp_path):
-    publish("awsrn_sd_x2", pictures, tmp_path / "out")
+    run = make_run(tmp_path / "run", awsrn.AWSRN.from_preset("awsrn_sd_x2"))
+    publish(run, pictures, tmp_path / "out")
 
     tensors = np.load(tmp_path / "out/awsrn_sd_x2.npz")
     card = json.loads((tmp_path / "out/awsrn_sd_x2.json").read_text())
@@ -49,8 +49,10 @@ def test_a_preset_is_written_with_the_scores_of_its_stored_weights(pictures, tmp
 
     assert card["psnr"]["validation"] == pytest.approx(expected, abs=1e-3)
     assert card["psnr"].keys() == {"validation", "other"}
-    assert (card["steps"], card["hours"], card["machine"]) == (3, 0.5, "a clock")
-    assert (card["recipe"], card["why_less"]) == ("none", "three steps")
+    assert (card["steps"], card["hours"], card["machine"]) == (30, 0.5, "a clock")
+    assert (card["recipe"], card["why_less"]) == ("30 steps: patience", "three steps")
+    assert (card["trained_on"], card["seed"]) == ("waves", 7)
+    assert card["lineage"]["init"] is None
     assert (card["variant"], card["params"]) == ("awsrn_sd", 348_098)
     assert {tensors[name].dtype.name for name in tensors if "weight_v" in name} == {"float16"}
     assert {tensors[name].dtype.name for name in tensors if "weight_v" not in name} == {"float32"}
@@ -61,9 +63,9 @@ def test_a_model_that_is_not_better_leaves_the_preset_alone(pictures, tmp_path):
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     worse = awsrn.AWSRN.from_preset("awsrn_sd_x2")
     worse.get_layer("head").bias.assign(np.full(16, 0.3))
-    worse.save(tmp_path / "worse.keras")
+    make_run(tmp_path / "worse", worse)
 
-    for model in (tmp_path / "worse.keras", "awsrn_sd_x2"):  # the same is not better either
+    for model in (tmp_path / "worse", "awsrn_sd_x2"):  # the same is not better either
         with pytest.raises(InputError, match="the preset is kept"):
             publish(model, pictures, tmp_path / "out")
     assert before == {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
@@ -71,13 +73,41 @@ def test_a_model_that_is_not_better_leaves_the_preset_alone(pictures, tmp_path):
 
 @pytest.mark.slow
 def test_a_better_model_replaces_the_preset(pictures, tmp_path):
-    worse = official_weights(awsrn.AWSRN.from_preset("awsrn_sd_x2"))
-    worse["head.0.bias"] = worse["head.0.bias"] + np.float32(0.3)
-    np.savez(tmp_path / "worse.npz", **worse)
-    publish(tmp_path / "worse.npz", pictures, tmp_path / "out")
+    worse = awsrn.AWSRN.from_preset("awsrn_sd_x2")
+    worse.get_layer("head").bias.assign(worse.get_layer("head").bias + 0.3)
+    publish(make_run(tmp_path / "worse", worse), pictures, tmp_path / "out")
     publish("awsrn_sd_x2", pictures, tmp_path / "out")
     stored = read_tensors(tmp_path / "out/awsrn_sd_x2.npz")
-    assert not np.array_equal(stored["head.0.bias"], worse["head.0.bias"])
+    assert not np.array_equal(stored["head.0.bias"], worse.get_layer("head").bias)
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "model.keras"])
+def test_weights_of_unknown_origin_become_no_preset(name, pictures, tmp_path):
+    model = awsrn.AWSRN("awsrn_sd", 2)
+    if name == "weights.npz":
+        np.savez(tmp_path / name, **official_weights(model))
+    else:
+        model.save(tmp_path / name)
+    with pytest.raises(InputError, match=f"the origin of {name} is not known"):
+        publish(tmp_path / name, pictures, tmp_path / "out")
+    taught = make_run(tmp_path / "taught", model, teacher={"unknown": "theirs.pt"})
+    with pytest.raises(InputError, match=r"taught: the origin of theirs\.pt is not known"):
+        publish(taught, pictures, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_of_an_average_counts_every_training_once():
+    def run(name, steps, init):
+        facts = {"hours": steps / 8, "machine": "a clock", "recipe": f"way {name}", "seed": steps}
+        data = {"trained_on": "waves" if name == "a" else "lines"}
+        return {"run": name, "steps": steps, **facts, **data, "init": init, "teacher": None}
+
+    first = run("a", 4, None)
+    facts = training_facts({"average": [first, run("b", 2, first)]})
+    assert (facts["steps"], facts["hours"], facts["seed"]) == (6, 0.75, 2)
+    assert (facts["trained_on"], facts["machine"]) == ("waves; then lines", "a clock")
+    recipe = "4 steps: way a; then 2 steps: way b; then average of the weights of 2 networks"
+    assert facts["recipe"] == recipe
 
 
 def test_storage_that_costs_quality_is_refused():

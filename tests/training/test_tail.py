@@ -9,7 +9,6 @@ from awsrn_keras.network.model import AWSRN
 from training.fitting import tail
 from training.fitting.callbacks import ValidationPSNR
 from training.fitting.tail import solve_tail
-from training.fitting.trainer import bicubic_psnr
 from training.warm_start import copy_weights
 
 
@@ -97,9 +96,9 @@ def test_another_scale_begins_well_above_bicubic():
     model = network("awsrn_sd", 4, seed=0)
     copy_weights(AWSRN.from_preset("awsrn_sd_x2"), model)
     train, validation = (load_pairs(("sample",), 4, part, None) for part in ("train", "validation"))
-    score = ValidationPSNR([validation.pair(i) for i in range(len(validation))], scale=4)
+    score = ValidationPSNR(validation)
     score.set_model(model)
     unsolved = score.mean_psnr()
     solve_tail(model, crop_dataset(train, batch_size=8, patch_size=32, seed=0))
-    assert unsolved < bicubic_psnr(score)
-    assert score.mean_psnr() > bicubic_psnr(score) + 0.5
+    assert unsolved < score.bicubic_psnr
+    assert score.mean_psnr() > score.bicubic_psnr + 0.5

@@ -5,16 +5,11 @@ import numpy as np
 import pytest
 from training_runs import arguments, make_photographs
 
-from awsrn_keras.data import load_pairs
+from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.loading import load_model
 from training.fit import main
 from training.fitting.teacher import taught
-
-
-@pytest.fixture
-def photographs(tmp_path):
-    return make_photographs(tmp_path / "photographs")
 
 
 def eight_views_averaged(model, lr: np.ndarray) -> np.ndarray:
@@ -39,7 +34,7 @@ def test_the_results_of_the_teacher_replace_the_photographs(photographs):
         assert np.abs(bank.hr(i).astype(int) - data.hr(i)).mean() > 2
 
 
-def test_results_are_kept_for_the_same_teacher_and_pictures(photographs):
+def test_results_are_kept_for_the_same_teacher_and_pictures(photographs, tmp_path):
     data = load_pairs(photographs, 2)
     bank = taught(data, "awsrn_sd_x2")
     made = bank.path.stat().st_mtime_ns
@@ -47,9 +42,22 @@ def test_results_are_kept_for_the_same_teacher_and_pictures(photographs):
     other = taught(data, "awsrn_s_x2")
     assert other.path != bank.path
     assert np.any(other.hr(0) != bank.hr(0))
-    fewer = make_photographs(photographs.parent / "others")
+    fewer = make_photographs(tmp_path / "others")
     (fewer / "wave_1.png").unlink()
     assert len(taught(load_pairs(fewer, 2), "awsrn_sd_x2")) == 1
+
+
+def test_other_pixels_under_the_same_names_have_other_results(photographs):
+    """Pictures without files, as the sample is, are told apart by their pixels."""
+    whole = load_pairs(photographs, 2)
+    first = [(name, *pair) for name, pair in zip(whole.names, whole.pairs(), strict=True)]
+    second = [(name, 255 - lr, 255 - hr) for name, lr, hr in first]
+    banks = [taught(PairBank.from_pairs(pairs, 2), "awsrn_sd_x2") for pairs in (first, second)]
+    assert [bank.names for bank in banks] == [whole.names] * 2
+    assert banks[0].path != banks[1].path
+    for i in range(len(whole)):
+        np.testing.assert_array_equal(banks[1].lr(i), 255 - whole.lr(i))
+        assert np.any(banks[1].hr(i) != banks[0].hr(i))
 
 
 def test_a_teacher_of_another_scale_is_refused(photographs):
@@ -58,7 +66,16 @@ def test_a_teacher_of_another_scale_is_refused(photographs):
 
 
 def test_a_run_learns_from_its_teacher_and_is_judged_by_photographs(photographs, tmp_path):
-    network = ("--variant", "awsrn_sd", "--init", "awsrn_sd_x2", "--learning-rate", "1e-9")
+    network = (
+        "--variant",
+        "awsrn_sd",
+        "--init",
+        "awsrn_sd_x2",
+        "--learning-rate",
+        "1e-9",
+        "--epochs",
+        "1",
+    )
     means = []
     for teacher in ([], ["--teacher", "awsrn_sd_x2"]):
         run = tmp_path / f"run{len(teacher)}"

@@ -1,6 +1,7 @@
 """Kills, Ctrl-C, a full disk, a loss that explodes, and a batch shared by two devices."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_runs import arguments, make_photographs, saved_state, saved_tensors
+from training_runs import arguments, saved_state, saved_tensors
 
 from awsrn_keras import AWSRN
 from awsrn_keras.errors import InputError
@@ -17,11 +18,6 @@ from training.fitting.callbacks import StopOnDivergence
 from training.fitting.run_folder import Progress, RunFolder
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def photographs(tmp_path) -> Path:
-    return make_photographs(tmp_path / "photographs")
 
 
 def go_on(run, **changes) -> None:
@@ -34,23 +30,45 @@ def contents(folder):
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+def kill_training(*options: str, **environment: str) -> str:
+    """What tests/faults/kill_training.py prints, after checking that the run survived."""
+    command = [sys.executable, ROOT / "tests/faults/kill_training.py", *options]
+    changed = {**os.environ, **environment}
+    result = subprocess.run(command, env=changed, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    stopped = next(line for line in result.stdout.splitlines() if "SIGINT at" in line)
+    assert "step 0" not in stopped
+    return result.stdout
+
+
 @pytest.mark.slow
 def test_a_run_killed_and_interrupted_ends_with_the_very_weights_of_one_left_alone():
-    command = [sys.executable, ROOT / "tests/faults/kill_training.py"]
-    few = ("--inside", "2", "--outside", "0", "--interrupts", "1", "--seed", "2")
-    result = subprocess.run([*command, *few], capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "Survived 1 SIGINT, 2 inside a write" in result.stdout
-    assert "step 0" not in next(line for line in result.stdout.splitlines() if "SIGINT at" in line)
+    printed = kill_training("--inside=2", "--outside=0", "--interrupts=1", "--seed=2")
+    assert "Survived 1 SIGINT, 2 inside a write" in printed
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_with_one_line_and_leaves_the_last_state(photographs, tmp_path, capfd):
-    run = tmp_path / "run"
-    main(arguments(photographs, run, "--epochs", "1"))
-    go_on(run, epochs=2)
+def test_on_jax_a_run_needs_no_tensorflow_and_survives_as_well(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('TensorFlow is out of reach')")
+    environment = {
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        # The program is compiled once, and in half the time.
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=1",
+    }
+    few = ("--inside=1", "--outside=0", "--interrupts=1", "--seed=0")
+    printed = kill_training(*few, **environment)
+    assert "Survived 1 SIGINT, 1 inside a write" in printed
+    assert "with jax" in printed
+    assert "No files for TensorBoard" in printed
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_with_one_line_and_leaves_the_last_state(run, tmp_path):
+    go_on(run, epochs=3)
     before = contents(run / "checkpoint")
-    capfd.readouterr()
 
     result = fit_on_a_small_disk(run, tmp_path)
 
@@ -58,10 +76,10 @@ def test_a_full_disk_stops_with_one_line_and_leaves_the_last_state(photographs, 
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert "Traceback" not in result.stderr
-    assert "the last saved state is kept. Make room and go on by --resume" in errors[0]
+    assert "the last saved state is kept. Make room and continue with --resume" in errors[0]
     assert contents(run / "checkpoint") == before
     main(["--resume", "--run-dir", str(run)])
-    assert saved_state(run)["epoch"] == 2
+    assert saved_state(run)["epoch"] == 3
 
 
 def fit_on_a_small_disk(run, tmp_path):
@@ -90,17 +108,18 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 @pytest.mark.slow
-def test_a_loss_that_explodes_leaves_the_last_state(photographs, tmp_path):
-    run = tmp_path / "run"
-    main(arguments(photographs, run, "--epochs", "1"))
-    go_on(run, epochs=3, learning_rate=1e30)
+def test_a_run_whose_error_explodes_leaves_the_last_state(run):
+    go_on(run, epochs=40, learning_rate=1.0, schedule="halving")
+    state = saved_state(run)
+    state["history"][1]["psnr"] = 45.0  # as a long run has it; 1.0 leaves under 20 dB
+    (run / "checkpoint/state.json").write_text(json.dumps(state))
     before = contents(run / "checkpoint")
 
     with pytest.raises(InputError) as caught:
         main(["--resume", "--run-dir", str(run)])
 
-    assert "in epoch 2; the last saved state is kept" in str(caught.value)
-    assert f"--init {run} --learning-rate 5e+29" in str(caught.value)
+    assert "in epoch 3; the last saved state is kept" in str(caught.value)
+    assert f"--init {run} --learning-rate 0.5" in str(caught.value)
     assert contents(run / "checkpoint") == before
 
 
@@ -122,6 +141,14 @@ def test_an_error_ten_times_the_best_is_lost(history, psnr, named, tmp_path):
     else:
         with pytest.raises(InputError, match=named):
             check.on_epoch_end(len(history), {"psnr": psnr})
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_at_once(loss, tmp_path):
+    check = StopOnDivergence(RunFolder(tmp_path), Progress(), learning_rate=1e-3)
+    check.on_train_batch_end(3, {"loss": 2.5})
+    with pytest.raises(InputError, match=f"the loss became {loss} at step 5 in epoch 1; the last"):
+        check.on_train_batch_end(4, {"loss": loss})
 
 
 def test_weights_that_are_no_numbers_are_not_saved_however_good_the_loss(tmp_path):
@@ -157,35 +184,37 @@ def test_a_damaged_state_is_named(content, tmp_path):
 
 
 TWO_DEVICES = """
+import json
 import sys
-import tensorflow as tf
 
-if sys.argv.pop(1) == "tensorflow":
+if sys.argv[1] == "tensorflow":
+    import tensorflow as tf
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from awsrn_keras.command_line import run_command
 from training.fit import main
-run_command(lambda: main(sys.argv[1:]))
+for options in json.loads(sys.argv[2]):
+    main(options)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_train_as_one_does_on_the_same_batches(
-    backend, photographs, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("KERAS_BACKEND", backend)
+def test_two_devices_train_as_one_does_on_the_same_batches(backend, photographs, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     more = ("--batch-size", "4", "--ema", "0.5")
-    fit = [sys.executable, ROOT / "training/fit.py", *arguments(photographs, one, *more)]
-    subprocess.run(fit, check=True, capture_output=True)
-    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    options = [*arguments(photographs, two, *more), "--distribute"]
+    runs = [
+        arguments(photographs, one, *more),
+        arguments(photographs, two, *more, "--distribute"),
+    ]
+    devices = "--xla_force_host_platform_device_count=2"
     both = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, backend, *options], capture_output=True, text=True
+        [sys.executable, "-c", TWO_DEVICES, backend, json.dumps(runs)],
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": devices},
+        capture_output=True,
+        text=True,
     )
     assert both.returncode == 0, both.stderr
-    assert "every batch shared by cpu:0, cpu:1" in both.stdout
+    assert both.stdout.count("every batch shared by cpu:0, cpu:1") == 1
 
     first, second = saved_tensors(one), saved_tensors(two)
     assert first.keys() == second.keys()

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from awsrn_keras import prune_branches
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.model import AWSRN
 from training.optimizers import Muon
@@ -100,4 +101,19 @@ def test_other_blocks_or_fewer_are_refused_and_nothing_is_copied(source, target)
     with pytest.raises(InputError, match=f"--init holds {source}, .* into {target}: choose"):
         copy_weights(network(source, 2, seed=0), network_)
     for a, b in zip(before, network_.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("variant", ["awsrn_sd", "awsrn_m"])
+def test_a_pruned_network_starts_one_with_its_branches_only(variant):
+    source = prune_branches(network("awsrn_sd", 2, seed=0), keep=(3, 9))
+    target = AWSRN(variant, 2, kernel_sizes=(3, 9))
+    copy_weights(source, target)
+    np.testing.assert_allclose(source(PICTURE), target(PICTURE), atol=0.01)
+
+    whole = network(variant, 2, seed=1)
+    before = whole.get_weights()
+    with pytest.raises(InputError, match=r"--init has AWMS branches of \(3, 9\), not of \(3, 5,"):
+        copy_weights(source, whole)
+    for a, b in zip(before, whole.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

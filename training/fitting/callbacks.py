@@ -3,24 +3,31 @@
 import contextlib
 import csv
 import math
+import os
 import sys
 import time
+from collections.abc import Iterator
+from typing import Never
 
 import keras
 import numpy as np
 
+from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import save_weights
-from awsrn_keras.scoring.metrics import psnr_y
+from awsrn_keras.network.model import AWSRN
+from awsrn_keras.scoring.score import bicubic, score_bank
+from training.lineage import digest
 
+from .config import Config
 from .interrupts import Interrupt
-from .plots import plot_curves
+from .plots import plot_curves, save_figure
 from .run_folder import Progress, RunFolder
 
 
 @contextlib.contextmanager
-def averaged_weights(model: keras.Model):
+def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Inside, `model` has its averaged weights (`--ema`); afterwards its own again."""
     own = [variable.numpy() for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -38,25 +45,31 @@ class ValidationPSNR(keras.callbacks.Callback):
     """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over crops of one size.
 
     Args:
-        pairs: `(lr, hr)` uint8 images of one scale.
-        scale: Their magnification.
+        bank: The validation images.
         crop: Largest side of the central LR crop, pixels, so that validation stays short.
+
+    Attributes:
+        crops: The bank of crops.
+        bicubic_psnr: What bicubic reaches on them, dB.
     """
 
-    def __init__(self, pairs, scale: int, crop: int = 96):
+    def __init__(self, bank: PairBank, crop: int = 96) -> None:
         super().__init__()
-        self.scale = scale
-        side = min(crop, *(min(lr.shape[:2]) for lr, _ in pairs))
-        crops = [_central_crops(lr, hr, side, scale) for lr, hr in pairs]
-        self.lr, self.hr = (np.stack(images) for images in zip(*crops, strict=True))
+        side = min(crop, *(min(bank.lr_size(i)) for i in range(len(bank))))
+        pairs = (_central_crops(*pair, side, bank.scale) for pair in bank.pairs())
+        named = ((name, *pair) for name, pair in zip(bank.names, pairs, strict=True))
+        self.crops = PairBank.from_pairs(named, bank.scale)
+        self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         with averaged_weights(self.model):
             logs["val_psnr"] = self.mean_psnr()
 
     def mean_psnr(self) -> float:
-        sr = (self.model.predict_on_batch(image[None])[0] for image in self.lr.astype("float32"))
-        return float(np.mean([psnr_y(s, h, self.scale) for s, h in zip(sr, self.hr, strict=True)]))
+        return score_bank(self._upscale, self.crops).psnr
+
+    def _upscale(self, lr: np.ndarray) -> np.ndarray:
+        return self.model.predict_on_batch(lr[None].astype("float32"))[0]
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -65,32 +78,36 @@ class SaveRun(keras.callbacks.Callback):
     Told to stop, it saves the state after the step that is being taken.
 
     Args:
+        config: The options of the run.
         folder: Where to save.
         progress: Where the run stands; kept up to date.
+        facts: About the run, for the record of the best weights (see `training/lineage.py`).
         bicubic_psnr: For comparison in curves.png, dB.
-        steps_per_epoch: Of a whole epoch; the first one after an interruption is shorter.
         interrupt: Tells when to stop.
     """
 
     def __init__(
         self,
+        config: Config,
         folder: RunFolder,
         progress: Progress,
+        facts: dict,
         bicubic_psnr: float,
-        steps_per_epoch: int,
         interrupt: Interrupt,
-    ):
+    ) -> None:
         super().__init__()
+        self.loss = config.loss
+        self.steps_per_epoch = config.steps_per_epoch  # the first after an interruption has less
         self.folder = folder
         self.progress = progress
+        self.facts = facts
         self.bicubic_psnr = bicubic_psnr
-        self.steps_per_epoch = steps_per_epoch
         self.interrupt = interrupt
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         steps = batch + 1
         if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
             return  # in the second case the end of the epoch is next
@@ -100,7 +117,7 @@ class SaveRun(keras.callbacks.Callback):
         self.folder.save_state(self.model, self.progress)
         self._stop()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         state = self.progress
         self._count(self.params["steps"], logs)
         row = {
@@ -117,26 +134,38 @@ class SaveRun(keras.callbacks.Callback):
         state.history.append(row)
         if row["val_psnr"] > state.best_psnr:
             state.best_psnr = row["val_psnr"]
-            with averaged_weights(self.model), replacing(self.folder.best_weights) as temporary:
-                save_plain_weights(self.model, temporary)
+            self._save_best()
         self.folder.save_state(self.model, state)
         self._write_metrics(state.history)
-        plot_curves(state.history, self.bicubic_psnr, self.folder.curves_file)
+        figure = plot_curves(state.history, self.bicubic_psnr, self.loss)
+        save_figure(figure, self.folder.curves_file)
         self.model.stop_training = self.interrupt.signal is not None
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         if self.interrupt.signal is not None:
             self._stop()
 
-    def _stop(self):
+    def _save_best(self) -> None:
+        history = self.progress.history
+        trained = {
+            **self.facts,
+            "steps": history[-1]["steps"],
+            "hours": round(sum(row["seconds"] for row in history) / 3600, 4),
+        }
+        with averaged_weights(self.model):
+            with replacing(self.folder.best_weights) as temporary:
+                save_plain_weights(self.model, temporary)
+            self.folder.record(trained={**trained, "weights": digest(self.model)})
+
+    def _stop(self) -> None:
         done = self.progress.epoch * self.steps_per_epoch + self.progress.step
         print(
-            f"\nstate saved after step {done}; go on by --resume --run-dir {self.folder.path}",
+            f"\nstate saved after step {done}; continue with --resume --run-dir {self.folder.path}",
             flush=True,
         )
         self.interrupt.obey()
 
-    def _count(self, steps, logs):
+    def _count(self, steps: int, logs: dict) -> None:
         """Add steps of this call of `fit` and their means to those before it."""
         state = self.progress
         total = state.step + steps
@@ -145,7 +174,7 @@ class SaveRun(keras.callbacks.Callback):
         state.step_seconds += time.perf_counter() - self.started
         state.step = total
 
-    def _write_metrics(self, history):
+    def _write_metrics(self, history: list[dict]) -> None:
         with (
             replacing(self.folder.metrics_file) as temporary,
             open(temporary, "w", newline="") as file,
@@ -155,7 +184,7 @@ class SaveRun(keras.callbacks.Callback):
             writer.writerows(history)
 
 
-def save_plain_weights(model: keras.Model, path) -> None:
+def save_plain_weights(model: AWSRN, path: os.PathLike) -> None:
     """Save the weights without the optimizer's state (three times their size)."""
     plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
@@ -165,25 +194,25 @@ def save_plain_weights(model: keras.Model, path) -> None:
 class StopOnDivergence(keras.callbacks.Callback):
     """Stops a run that is lost, before its state replaces the last good one.
 
-    It is lost when the loss is no number any more, or a weight is none, or the PSNR of an
-    epoch's patches is 20 dB, ten times the error, below that of the best epoch before (of 0 dB
+    It is lost when the loss or a weight becomes NaN or infinite, or the PSNR of an epoch's
+    patches is 20 dB, ten times the error, below that of the best epoch before (of 0 dB
     in the first one).
 
     Raises:
         InputError: As above; the message says how to go on.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, learning_rate: float):
+    def __init__(self, folder: RunFolder, progress: Progress, learning_rate: float) -> None:
         super().__init__()
         self.folder = folder
         self.progress = progress
         self.learning_rate = learning_rate
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if not math.isfinite(logs["loss"]):
             self._stop(f"the loss became {float(logs['loss'])} at step {batch + 1}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         best = max([0.0, *(row["psnr"] for row in self.progress.history)])
         if logs["psnr"] < best - 20:
             self._stop(f"PSNR fell to {logs['psnr']:.1f} dB, more than 20 below {best:.1f},")
@@ -191,7 +220,7 @@ class StopOnDivergence(keras.callbacks.Callback):
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 self._stop(f"{variable.path} became NaN or infinite")
 
-    def _stop(self, what):
+    def _stop(self, what: str) -> Never:
         start = f"--init {self.folder.path} " if self.progress.history else ""
         raise InputError(
             f"{what} in epoch {self.progress.epoch + 1}; the last saved state is kept. Start a "
@@ -203,7 +232,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 class ProgressLine(keras.callbacks.Callback):
     """One line per epoch, and on a terminal a line that moves with the steps, with time left."""
 
-    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int):
+    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int) -> None:
         super().__init__()
         self.progress = progress
         self.epochs = epochs
@@ -211,21 +240,21 @@ class ProgressLine(keras.callbacks.Callback):
         self.total_steps = epochs * steps_per_epoch
         self.moving = sys.stdout.isatty()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.began = time.perf_counter()
         self.first_step = self.progress.epoch * self.steps_per_epoch + self.progress.step
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch_start = epoch * self.steps_per_epoch + self.progress.step
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # Not the optimizer's count: in float16 it leaves out steps whose gradients overflow.
         self.step = self.epoch_start + batch + 1
         if self.moving:
             line = f"step {self.step}/{self.total_steps}  loss {logs['loss']:.3f}"
             print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         print("\r" if self.moving else "", end="")
         print(
             f"epoch {epoch + 1}/{self.epochs}  step {self.step}/{self.total_steps}"
@@ -234,16 +263,18 @@ class ProgressLine(keras.callbacks.Callback):
             flush=True,
         )
 
-    def _psnr(self, logs):
+    def _psnr(self, logs: dict) -> str:
         return f"  psnr {logs['psnr']:.2f} dB"
 
-    def _left(self):
+    def _left(self) -> str:
         per_step = (time.perf_counter() - self.began) / (self.step - self.first_step)
         seconds = round(per_step * (self.total_steps - self.step))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _central_crops(lr, hr, side, scale):
+def _central_crops(
+    lr: np.ndarray, hr: np.ndarray, side: int, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     top, left = ((size - side) // 2 for size in lr.shape[:2])
     return (
         lr[top : top + side, left : left + side],

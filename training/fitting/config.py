@@ -1,14 +1,17 @@
 """What a training run is made of: every option of `fit.py`, checked, in one place."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import check_variant_and_scale
 
 SCHEDULES = ("halving", "cosine")
-OPTIMIZERS = ("adam", "muon")  # see training/optimizers.py
-LOSSES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
+OPTIMIZER_NAMES = ("adam", "muon")  # see training/optimizers.py
+LOSS_NAMES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+# Keys that the config.json of older runs lacks, and what those runs did.
+ADDED_LATER = {"kernel_sizes": None}
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Config:
 
     Attributes:
         variant, scale: The network.
+        kernel_sizes: Of its AWMS branches; None for those of the variant. Those of `init`.
         data: "sample", "div2k", or folders of photographs.
         lr_dir: Folder of low-resolution images for `data` folders; made when absent.
         val: Like `data`; absent: the held-out part of `data`, or of "sample" for folders.
@@ -24,8 +28,8 @@ class Config:
         minutes: Length by the clock instead: turned into epochs once, at the start.
         batch_size: Patches per step.
         patch_size: Side of a low-resolution patch, pixels.
-        loss: One of `LOSSES`; the paper has "l1".
-        optimizer: One of `OPTIMIZERS`; the paper has "adam".
+        loss: One of `LOSS_NAMES`; the paper has "l1".
+        optimizer: One of `OPTIMIZER_NAMES`; the paper has "adam".
         learning_rate: At its highest.
         schedule: "cosine" (short warm-up, then down to a thousandth) or "halving" (halved
             after each fifth of the run).
@@ -40,6 +44,7 @@ class Config:
 
     variant: str = "awsrn_sd"
     scale: int = 2
+    kernel_sizes: tuple[int, ...] | None = None
     data: tuple[str, ...] = ("sample",)
     lr_dir: str | None = None
     val: tuple[str, ...] | None = None
@@ -82,11 +87,13 @@ class Config:
             raise InputError(f"--learning-rate must be in (0, 1], got {self.learning_rate}.")
         if not 0 <= self.ema < 1:
             raise InputError(f"--ema must be at least 0 and below 1, got {self.ema}.")
-        if self.minutes is not None and not self.minutes > 0:
-            raise InputError(f"--minutes must be above 0, got {self.minutes}.")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise InputError(f"--minutes must be a number above 0, got {self.minutes}.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed must be at least 0 and below 2**32, got {self.seed}.")
         allowed = {
-            "loss": LOSSES,
-            "optimizer": OPTIMIZERS,
+            "loss": LOSS_NAMES,
+            "optimizer": OPTIMIZER_NAMES,
             "schedule": SCHEDULES,
             "precision": PRECISIONS,
         }
@@ -103,9 +110,31 @@ class Config:
 
     @classmethod
     def from_json(cls, stored: dict) -> "Config":
-        known = {f.name for f in fields(cls)}
-        lists = {k: tuple(v) for k, v in stored.items() if isinstance(v, list) and k in known}
-        return cls(**{k: v for k, v in stored.items() if k in known} | lists)
+        """The options in the config.json of a run.
+
+        Raises:
+            ValueError: One is missing or out of range.
+        """
+        stored = ADDED_LATER | stored
+        names = [field.name for field in fields(cls)]
+        if missing := [name for name in names if name not in stored]:
+            raise ValueError(f"it lacks {', '.join(missing)}, which this version needs")
+        values = {name: stored[name] for name in names}
+        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        config.check()
+        return config
+
+    def in_words(self) -> str:
+        """How it trains, for a model card."""
+        words = [
+            f"loss {self.loss} in RGB",
+            f"batch {self.batch_size}",
+            f"LR patches {self.patch_size}x{self.patch_size}",
+            f"{self.optimizer.capitalize()} {self.learning_rate:g}",
+            f"{self.schedule} schedule",
+            self.precision,
+        ]
+        return ", ".join([*words, *([f"EMA {self.ema:g}"] if self.ema else [])])
 
 
 RECIPES = {
@@ -119,6 +148,19 @@ RECIPES = {
         optimizer="adam",
         learning_rate=1e-3,
         schedule="halving",
+    ),
+    # What won in docs/release_training.md, for a GPU or a processor that computes in bfloat16.
+    "release": Config(
+        data=("div2k",),
+        epochs=200,
+        steps_per_epoch=500,
+        batch_size=32,
+        loss="log_mse",
+        optimizer="muon",
+        learning_rate=1e-2,
+        schedule="cosine",
+        ema=0.999,
+        precision="mixed_bfloat16",
     ),
 }
 

@@ -1,11 +1,12 @@
 """`--distribute`: one model on all local devices, each with its share of every batch."""
 
 import contextlib
+import platform
 from collections.abc import Iterator
 
 import keras
 
-from awsrn_keras.command_line import messages_kept_back
+from awsrn_keras.command_line import cpu_cores
 from awsrn_keras.errors import InputError
 
 
@@ -28,13 +29,27 @@ def devices_for(batch_size: int) -> list[str]:
     return names
 
 
-def keep_tensorflow_off_gpus() -> None:
-    """Where another backend computes, let TensorFlow, which brings the data, take no GPU."""
-    if keras.backend.backend() != "tensorflow":
-        with messages_kept_back():
-            import tensorflow as tf
+def machine(count: int) -> str:
+    """What `count` devices compute on, for a model card, e.g. "1 x NVIDIA H100 80GB HBM3"."""
+    backend = keras.backend.backend()
+    kinds = []
+    if backend == "tensorflow":
+        import tensorflow as tf
 
-            tf.config.set_visible_devices([], "GPU")
+        gpus = tf.config.list_physical_devices("GPU")
+        details = map(tf.config.experimental.get_device_details, gpus)
+        kinds = [detail.get("device_name", "GPU") for detail in details]
+    elif backend == "jax":
+        import jax
+
+        kinds = [d.device_kind for d in jax.local_devices() if d.platform != "cpu"]
+    elif backend == "torch":
+        import torch
+
+        kinds = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if kinds:
+        return f"{count} x {kinds[0]}"
+    return f"{cpu_cores()} processor cores ({platform.machine()})"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ class Interrupt:
         signal: SIGINT (Ctrl-C) or SIGTERM once one has come, else None.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal = None
 
     @contextlib.contextmanager
@@ -20,11 +20,11 @@ class Interrupt:
         """Inside, the first signal is only noted; a second one acts at once, as always."""
         usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-        def restore():
+        def restore() -> None:
             for number, handler in usual.items():
                 signal.signal(number, handler)
 
-        def note(number, frame):
+        def note(number: int, frame: object) -> None:
             self.signal = number
             restore()
 

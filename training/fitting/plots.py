@@ -1,6 +1,6 @@
 """Pictures from which a person can judge a run: curves.png and preview.png."""
 
-import os
+from pathlib import Path
 
 import matplotlib
 
@@ -12,12 +12,12 @@ from awsrn_keras.files import replacing
 from awsrn_keras.scoring.metrics import psnr_y
 
 
-def plot_curves(history: list[dict], bicubic_psnr: float, path: os.PathLike) -> None:
-    """Draw loss, validation PSNR (dB, Y, with bicubic's for comparison) and learning rate."""
+def plot_curves(history: list[dict], bicubic_psnr: float, loss_name: str) -> plt.Figure:
+    """Draw the loss, validation PSNR (dB, Y, with bicubic's for comparison) and learning rate."""
     steps = [row["steps"] for row in history]
     figure, (loss, psnr, rate) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     loss.plot(steps, [row["loss"] for row in history], marker=".")
-    loss.set(title="Training loss", ylabel="mean absolute error (0..255)")
+    loss.set(title="Training loss", ylabel=f"{loss_name} (RGB, 0..255)")
     psnr.plot(steps, [row["val_psnr"] for row in history], marker=".", label="this run")
     psnr.axhline(bicubic_psnr, color="gray", linestyle="--", label=f"bicubic {bicubic_psnr:.2f} dB")
     psnr.set(title="Validation (central crops)", ylabel="PSNR on Y (dB)")
@@ -27,10 +27,10 @@ def plot_curves(history: list[dict], bicubic_psnr: float, path: os.PathLike) -> 
     for axes in (loss, psnr, rate):
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    return figure
 
 
-def plot_preview(rows, scale: int, path: os.PathLike, side: int = 128) -> None:
+def plot_preview(rows: list[tuple], scale: int, path: Path, side: int = 128) -> None:
     """Draw bicubic | SR | HR crops with their PSNR, one row per image.
 
     Args:
@@ -51,10 +51,10 @@ def plot_preview(rows, scale: int, path: os.PathLike, side: int = 128) -> None:
             score = "" if kind == "HR" else f"  {psnr_y(image, hr, scale):.2f} dB"
             axis.set_title(f"{name}: {kind}{score}", fontsize=9)
             axis.axis("off")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _most_detailed(image, side):
+def _most_detailed(image: np.ndarray, side: int) -> tuple[slice, slice]:
     """Slices of the square of a coarse grid with the largest variance of its gradient."""
     side = min(side, *image.shape[:2])
     luma = image.mean(axis=-1)
@@ -68,7 +68,7 @@ def _most_detailed(image, side):
     return slice(top, top + side), slice(left, left + side)
 
 
-def _save(figure, path):
+def save_figure(figure: plt.Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
     plt.close(figure)

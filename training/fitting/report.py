@@ -4,7 +4,7 @@ from pathlib import Path
 
 from awsrn_keras.data import PairBank
 from awsrn_keras.network.model import AWSRN
-from awsrn_keras.scoring.score import bicubic, mean_score, score
+from awsrn_keras.scoring.score import bicubic, score_bank
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
 
@@ -23,7 +23,7 @@ def report(model: AWSRN, validation: PairBank, folder: RunFolder) -> None:
     }
     print(f"\n{len(validation)} validation images      PSNR on Y   SSIM on Y")
     for name, upscaler in methods.items():
-        mean = mean_score(score(upscaler, map(validation.pair, range(len(validation))), scale))
+        mean = score_bank(upscaler, validation)
         print(f"  {name:<20} {mean.psnr:8.2f} dB   {mean.ssim:.4f}")
 
     rows = []

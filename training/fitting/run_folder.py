@@ -1,18 +1,20 @@
 """The folder of one training run: who may write in it, and how it survives a kill."""
 
-import fcntl
 import json
 import os
-import platform
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from awsrn_keras.errors import InputError, damaged_file
 from awsrn_keras.files import replacing, write_json
-from awsrn_keras.network.loading import save_weights
 
 from .config import Config, option
+
+if TYPE_CHECKING:
+    from awsrn_keras.network.model import AWSRN
 
 
 @dataclass
@@ -45,7 +47,7 @@ class RunFolder:
     replaced last and names it: whatever moment a kill comes, the two belong together.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
         self.metrics_file = self.path / "metrics.csv"
@@ -56,7 +58,7 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.checkpoint = self.path / "checkpoint"
         self._state_file = self.checkpoint / "state.json"
-        self._lock = None
+        self._lock = FileLock(self.path / ".lock")
 
     def check_unused(self) -> None:
         if not self.path.exists():
@@ -64,30 +66,21 @@ class RunFolder:
         # Hidden files alone are what a run leaves that was killed before its first line.
         if not self.path.is_dir() or any(p.name[0] != "." for p in self.path.iterdir()):
             raise InputError(
-                f"{self.path} is not empty: go on with that run by --resume, or give "
+                f"{self.path} is not empty: continue that run with --resume, or give "
                 "another --run-dir."
             )
 
-    def start(self, config: Config, backend: str, devices: list[str]) -> None:
-        """Create the folder and record what is needed to repeat the run.
-
-        Args:
-            config: The options.
-            backend: Of Keras.
-            devices: What the run computes on, as Keras names it.
-        """
+    def start(self, config: Config, **facts: object) -> None:
+        """Create the folder and record in config.json what is needed to repeat the run."""
         self.check_unused()
         self.path.mkdir(parents=True, exist_ok=True)
         self._take_lock()
-        packages = dict.fromkeys(("awsrn-keras", "keras", "numpy", "pillow", "tensorflow", backend))
-        record = {
-            **config.to_json(),
-            "total_steps": config.total_steps,
-            "backend": backend,
-            "devices": devices,
-            "versions": {"python": platform.python_version(), **_versions(packages)},
-        }
+        record = {**config.to_json(), "total_steps": config.total_steps, **facts}
         write_json(self.config_file, record)
+
+    def record(self, **facts: object) -> None:
+        """Add facts to config.json, or replace them."""
+        write_json(self.config_file, {**json.loads(self.config_file.read_text()), **facts})
 
     def resume(self, given: dict) -> Config:
         """The stored configuration; an `InputError` if an option given now contradicts it."""
@@ -95,8 +88,8 @@ class RunFolder:
             raise InputError(f"{self.path} holds no run to resume (no {self.config_file.name}).")
         try:
             config = Config.from_json(json.loads(self.config_file.read_text()))
-        except (json.JSONDecodeError, TypeError) as error:
-            raise InputError(f"{self.config_file} is damaged: {error}.") from None
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{self.config_file} cannot be resumed: {error}.") from None
         for name, value in given.items():
             stored = getattr(config, name)
             if value != stored:
@@ -109,8 +102,10 @@ class RunFolder:
             part.unlink()
         return config
 
-    def save_state(self, model, progress: Progress) -> None:
+    def save_state(self, model: "AWSRN", progress: Progress) -> None:
         """Save weights, optimizer, averages and `progress` as one state."""
+        from awsrn_keras.network.loading import save_weights  # loads Keras
+
         name = f"epoch_{progress.epoch:06d}_step_{progress.step:06d}.weights.h5"
         weights = self.checkpoint / name  # never that of the state to be replaced
         with replacing(weights) as temporary:
@@ -121,7 +116,7 @@ class RunFolder:
             if old != weights:
                 old.unlink()
 
-    def load_state(self, model) -> Progress | None:
+    def load_state(self, model: "AWSRN") -> Progress | None:
         """Put the last saved state into `model` (built and compiled); None where there is none."""
         if not self._state_file.exists():
             return None
@@ -139,22 +134,14 @@ class RunFolder:
 
     def close(self) -> None:
         """Let other runs use the folder."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def _take_lock(self) -> None:
-        self._lock = open(self.path / ".lock", "a")  # noqa: SIM115  (held until `close`)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.close()
+            self._lock.acquire(timeout=0)
+        except Timeout:
             raise InputError(f"another run is writing to {self.path}.") from None
 
 
-def _versions(packages):
-    return {name: version(name) for name in packages}
-
-
-def _shown(value):
+def _shown(value: object) -> object:
     return " ".join(map(str, value)) if isinstance(value, tuple) else value

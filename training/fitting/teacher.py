@@ -6,10 +6,7 @@ the eight flips and rotations, are nearer to the photograph than any one result 
 noise; docs/release_training.md says what that is worth.
 """
 
-import hashlib
 from collections.abc import Iterator
-
-import keras
 
 from awsrn_keras.data import PairBank, cached_bank
 from awsrn_keras.errors import InputError
@@ -17,6 +14,7 @@ from awsrn_keras.network.loading import load_model
 from awsrn_keras.progress import with_progress
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
+from training.lineage import digest
 
 
 def taught(data: PairBank, teacher: str) -> PairBank:
@@ -40,10 +38,5 @@ def taught(data: PairBank, teacher: str) -> PairBank:
         for i in with_progress(indices, len(data), f"Upscaling by {teacher}"):
             yield data.names[i], data.lr(i), upscale(data.lr(i), engine, self_ensemble=True)
 
-    place = [data.identity, *data.names, digest(model)]
+    place = [data.digest, digest(model)]  # whatever else they are called, or lie
     return cached_bank(f"{model.name}_results", place, [], results, data.scale)
-
-
-def digest(model: keras.Model) -> str:
-    """A name for these weights and no others."""
-    return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()

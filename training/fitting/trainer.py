@@ -1,23 +1,35 @@
 """One training run, from a `Config` to a filled run folder: compile, fit, callbacks."""
 
+import importlib
+import math
+import platform
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
+import PIL
+from keras import KerasTensor as Tensor
 
-from awsrn_keras.data import PairBank, crop_dataset, load_pairs
+import awsrn_keras
+from awsrn_keras.command_line import messages_kept_back
+from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
-from awsrn_keras.scoring.score import bicubic, mean_score, score
+from awsrn_keras.network.variants import VARIANTS
+from awsrn_keras.scoring.image_sets import check_sizes
+from training.lineage import lineage
 from training.losses import LOSSES
 from training.optimizers import OPTIMIZERS
 from training.warm_start import copy_weights
 
+from .batches import training_data
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
-from .devices import replicated
+from .devices import machine, replicated
 from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
 from .tail import solve_tail
@@ -30,6 +42,7 @@ def load_data(config: Config) -> tuple[PairBank, PairBank]:
     """Training and validation images; an `InputError` if any cannot be used."""
     train = load_pairs(config.data, config.scale, "train", config.lr_dir)
     validation = load_pairs(config.validation_data, config.scale, "validation")
+    check_sizes(validation)
     return taught(train, config.teacher) if config.teacher else train, validation
 
 
@@ -49,7 +62,8 @@ def train(
     Returns:
         The network with the weights of the best epoch, also saved as `model.keras`.
     """
-    keras.utils.set_random_seed(config.seed)
+    with messages_kept_back():
+        keras.utils.set_random_seed(config.seed)  # loads TensorFlow where it is installed
     with replicated(devices), Interrupt().noted() as interrupt:
         model = compiled_model(config, config.total_steps)
         saved = folder.load_state(model) if resumed else None
@@ -58,9 +72,17 @@ def train(
         batches = training_data(config, data, first_step)
         if saved is None and config.init != "scratch":
             start_from(load_model(config.init), model, batches)
+        validate = ValidationPSNR(validation)
+        facts = card_facts(config, data, devices)
         if not resumed:  # from here on nothing that the user gave can be refused
-            folder.start(config, keras.backend.backend(), keras.distribution.list_devices())
-        callbacks = run_callbacks(config, validation, folder, progress, interrupt)
+            folder.start(config, **environment(), lineage=parents(config))
+        callbacks = [  # in the order in which they must act: what is lost is not saved
+            StopOnDivergence(folder, progress, config.learning_rate),
+            validate,
+            SaveRun(config, folder, progress, facts, validate.bicubic_psnr, interrupt),
+            *tensorboard(folder),
+            ProgressLine(progress, config.epochs, config.steps_per_epoch),
+        ]
         if progress.step:
             # The rest of an epoch is a call of its own. At its end Keras puts the averaged
             # weights into the model, so the state that was saved then is loaded again.
@@ -69,14 +91,72 @@ def train(
             folder.load_state(model)
             batches = training_data(config, data, progress.epoch * config.steps_per_epoch)
         fit(model, batches, progress.epoch, config.epochs, config.steps_per_epoch, callbacks)
-    best = AWSRN(config.variant, config.scale)
+    best = AWSRN(config.variant, config.scale, config.kernel_sizes)
     best.load_weights(folder.best_weights)
     with replacing(folder.model_file) as temporary:
         best.save(temporary)
     return best
 
 
-def start_from(source: AWSRN, model: AWSRN, batches) -> None:
+def prepared(config: Config, data: PairBank, devices: list[str]) -> Config:
+    """What a new run is made of: the branches are those of `--init`, `--minutes` become epochs."""
+    if config.init != "scratch":
+        config = replace(config, kernel_sizes=own_kernel_sizes(load_model(config.init)))
+    return config if config.minutes is None else steps_for(config, data, devices)
+
+
+def own_kernel_sizes(model: AWSRN) -> tuple[int, ...] | None:
+    """Those of a network with other AWMS branches than its variant, else None."""
+    sizes = tuple(model.kernel_sizes)
+    return None if sizes == VARIANTS[model.variant].kernel_sizes else sizes
+
+
+def environment() -> dict:
+    """What a run computes with, for its record."""
+    backend = keras.backend.backend()
+    modules = {"awsrn-keras": awsrn_keras, "keras": keras, "numpy": np, "pillow": PIL}
+    modules[backend] = importlib.import_module(backend)
+    return {
+        "backend": backend,
+        "devices": keras.distribution.list_devices(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: module.__version__ for name, module in modules.items()},
+        },
+    }
+
+
+def parents(config: Config) -> dict:
+    """The lineages of what a run starts from and of its teacher, if any."""
+    return {
+        "init": None if config.init == "scratch" else lineage(config.init, load_model(config.init)),
+        "teacher": config.teacher and lineage(config.teacher, load_model(config.teacher)),
+    }
+
+
+def card_facts(config: Config, data: PairBank, devices: list[str]) -> dict:
+    """What a model card tells about a run, but for its length."""
+    named = {"sample": "in the wheels of scikit-image and scikit-learn", "div2k": "of DIV2K"}
+    sources = [named.get(source) or f"in {Path(source).absolute().name}" for source in config.data]
+    images = sum(min(data.lr_size(i)) >= config.patch_size for i in range(len(data)))
+    taught_by = f", on the results of {Path(config.teacher).name}" if config.teacher else ""
+    return {
+        "machine": machine(len(devices) or 1),
+        "trained_on": f"{images} photographs {', '.join(sources)}",
+        "recipe": config.in_words() + taught_by,
+        "seed": config.seed,
+    }
+
+
+def tensorboard(folder: RunFolder) -> list[keras.callbacks.Callback]:
+    """The callback for TensorBoard, which TensorFlow alone writes for."""
+    if keras.backend.backend() == "tensorflow":
+        return [keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)]
+    print("No files for TensorBoard, which need TensorFlow", flush=True)
+    return []
+
+
+def start_from(source: AWSRN, model: AWSRN, batches: Iterable) -> None:
     """Copy the weights of `source`; the tail for another scale is solved for on `batches`."""
     copy_weights(source, model)
     if source.scale != model.scale:
@@ -86,7 +166,9 @@ def start_from(source: AWSRN, model: AWSRN, batches) -> None:
         solve_tail(model, batches)
 
 
-def fit(model, batches, first_epoch: int, epochs: int, steps: int, callbacks: list) -> None:
+def fit(
+    model: AWSRN, batches: Iterable, first_epoch: int, epochs: int, steps: int, callbacks: list
+) -> None:
     """Keras's `fit` over epochs `first_epoch` to `epochs - 1` of `steps` each."""
     model.fit(
         batches,
@@ -99,28 +181,9 @@ def fit(model, batches, first_epoch: int, epochs: int, steps: int, callbacks: li
     )
 
 
-def run_callbacks(
-    config: Config,
-    validation: PairBank,
-    folder: RunFolder,
-    progress: Progress,
-    interrupt: Interrupt,
-) -> list[keras.callbacks.Callback]:
-    """In the order in which they must act: what is lost is not saved."""
-    pairs = [validation.pair(i) for i in range(len(validation))]
-    val = ValidationPSNR(pairs, config.scale)
-    return [
-        StopOnDivergence(folder, progress, config.learning_rate),
-        val,
-        SaveRun(folder, progress, bicubic_psnr(val), config.steps_per_epoch, interrupt),
-        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-        ProgressLine(progress, config.epochs, config.steps_per_epoch),
-    ]
-
-
 def compiled_model(config: Config, total_steps: int) -> AWSRN:
     """The network with random weights, optimizer and loss."""
-    model = AWSRN(config.variant, config.scale, dtype=config.precision)
+    model = AWSRN(config.variant, config.scale, config.kernel_sizes, dtype=config.precision)
     optimizer = OPTIMIZERS[config.optimizer](
         learning_rate_schedule(config, total_steps),
         epsilon=1e-8,
@@ -144,13 +207,15 @@ def jit_compile() -> bool | str:
     return False if on_cpu or tf.distribute.has_strategy() else "auto"
 
 
-def psnr(y_true, y_pred):
+def psnr(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """PSNR over RGB in dB, for the progress line (not the paper's protocol)."""
     error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
     return 10 * keras.ops.log10(255**2 / keras.ops.maximum(error, 1e-10))
 
 
-def learning_rate_schedule(config: Config, total_steps: int):
+def learning_rate_schedule(
+    config: Config, total_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     if config.schedule == "halving":
         return keras.optimizers.schedules.ExponentialDecay(
             config.learning_rate, -(-total_steps // 5), 0.5, staircase=True
@@ -166,41 +231,41 @@ def learning_rate_schedule(config: Config, total_steps: int):
 
 
 def use_determinism() -> None:
-    """Make every operation repeatable to the last bit."""
-    if keras.backend.backend() == "tensorflow":
+    """Make every operation repeatable to the last bit, where the backend has to be told."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
 
-
-def training_data(config: Config, data: PairBank, first_step: int = 0):
-    return crop_dataset(data, config.batch_size, config.patch_size, config.seed, first_step)
+        torch.use_deterministic_algorithms(True)
 
 
 def steps_for(config: Config, data: PairBank, devices: list[str]) -> Config:
-    """`config` with `--minutes` turned into epochs of at most a minute, by timing steps."""
+    """`config` with `--minutes` turned into epochs, by timing steps."""
     with replicated(devices):
         model = compiled_model(config, total_steps=1000)
         times = StepTimes()
         fit(model, training_data(config, data), 0, 1, 12, [times])
-    step = float(np.median(np.diff(times.ends)[1:]))
-    total = max(1, int(60 * config.minutes / step * 0.95))  # the rest is validation and saving
-    epochs = max(1, round(config.minutes))
-    return replace(config, epochs=epochs, steps_per_epoch=max(1, total // epochs))
+    epochs, steps = length(config.minutes, float(np.median(np.diff(times.ends)[1:])))
+    return replace(config, epochs=epochs, steps_per_epoch=steps)
+
+
+def length(minutes: float, step_seconds: float) -> tuple[int, int]:
+    """Epochs of at most a minute, and steps in each, that fill the time."""
+    steps = max(1, int(60 * minutes / step_seconds * 0.95))  # the rest is validation and saving
+    epochs = min(steps, math.ceil(minutes))
+    return epochs, steps // epochs
 
 
 class StepTimes(keras.callbacks.Callback):
     """When each step ended, seconds."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.ends = []
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         float(logs["loss"])  # waits for it
         self.ends.append(time.perf_counter())
-
-
-def bicubic_psnr(val: ValidationPSNR) -> float:
-    """PSNR on Y of bicubic upscaling on the validation crops, dB."""
-    pairs = zip(val.lr, val.hr, strict=True)
-    return mean_score(score(lambda lr: bicubic(lr, val.scale), pairs, val.scale)).psnr

@@ -1,1 +1,0 @@
-"""One run of `train_release.py`."""

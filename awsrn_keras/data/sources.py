@@ -118,7 +118,9 @@ def _usable(bank: PairBank, least_side: int, strict: bool) -> PairBank:
     if strict:
         raise InputError(f"{named}: remove {'it' if len(faults) == 1 else 'them'}.")
     if not kept:
-        raise InputError(f"{named}: none is left; give larger images or train on smaller patches.")
+        raise InputError(
+            f"{named}; no image is left: give larger ones or train on smaller patches."
+        )
     total = len(bank) + len(bank.left_out)
     print(f"Left out {len(faults)} of {total} images: {named}", file=sys.stderr)
     return bank.only(kept)

@@ -241,7 +241,9 @@ def test_where_no_image_is_left_the_largest_is_named_first(tmp_path):
     for number, side in enumerate((20, 40, 24)):
         save(tmp_path / f"{number}.png", picture(side, 50, number))
 
-    with pytest.raises(InputError, match=r"^\S*1\.png: 50x40 pixels are too few, 64x64 .* none is"):
+    with pytest.raises(
+        InputError, match=r"^\S*1\.png: 50x40 pixels are too few, 64x64 .*; no image is left"
+    ):
         load_pairs(tmp_path, 2, least_side=64, strict=False)
 
 

@@ -137,7 +137,7 @@ def _other_kind(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError):
+    except Exception:  # no zip, or a damaged one
         with path.open("rb") as file:
             start = file.read(100)
         kinds = (kind for first, kind in _FIRST_BYTES.items() if re.match(first, start, re.DOTALL))

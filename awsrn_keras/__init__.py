@@ -17,6 +17,7 @@ _HOME = {
     "prune_branches": "network.pruning",
     "psnr_y": "scoring.metrics",
     "receptive_field": "network.counts",
+    "save_pytorch": "network.loading",
     "ssim_y": "scoring.metrics",
     "upscale": "upscaling.upscale",
 }

@@ -5,12 +5,13 @@ import inspect
 
 from . import __version__
 from .command_line import run_command
-from .commands import branches, import_pytorch, presets, upscale
+from .commands import branches, export_pytorch, import_pytorch, presets, upscale
 
 COMMANDS = {
     "upscale": upscale,
     "presets": presets,
     "import-pytorch": import_pytorch,
+    "export-pytorch": export_pytorch,
     "branches": branches,
 }
 

@@ -32,8 +32,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         default=["sample"],
         help="folders of high-resolution pictures (low-resolution ones are made by MATLAB's "
-        "bicubic), benchmarks with x2/HR and x2/LR inside, folders of such benchmarks; sample or "
-        "div2k: their validation pictures (default sample)",
+        "bicubic), benchmarks with x2/HR and x2/LR inside, folders of such benchmarks; sample, "
+        "div2k or a folder in DIV2K's layout: their validation pictures (default sample)",
     )
     option("--scale", type=int, metavar="S", help="magnification (default: the models' own)")
     option("--per-image", action="store_true", help="print the score of every picture too")

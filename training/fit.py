@@ -42,7 +42,12 @@ OPTIONS = (
         "of high-resolution images",
     ),
     ("lr_dir", "DIR", "low-resolution images of --data DIR; else made"),
-    ("val", "DIR...", "validation images; else held out"),
+    (
+        "val",
+        "DIR...",
+        "validation images; else those held out of sample, div2k or a folder in DIV2K's layout, "
+        "and for other folders those of sample",
+    ),
     ("epochs", "INT", "the state is saved after each"),
     ("steps_per_epoch", "INT", "of a batch each"),
     ("minutes", "FLOAT", "length by the clock instead of --epochs"),
@@ -86,6 +91,11 @@ def parser() -> argparse.ArgumentParser:
             how["action"] = "store_true"
         add(option(name), **how)
     add(
+        "--strict",
+        action="store_true",
+        help="an image that is damaged or too small is an error (default: it is left out)",
+    )
+    add(
         "--distribute",
         action="store_true",
         help="share every batch among all GPUs of this machine (default: one GPU)",
@@ -105,27 +115,30 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = vars(parser().parse_args(arguments))
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
-    distribute = options.pop("distribute")
+    distribute, strict = options.pop("distribute"), options.pop("strict")
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     if resume and path is None:
         raise InputError("--resume needs --run-dir with the folder of the run.")
     new = None if resume else with_options(RECIPES[recipe], given)
     with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
         if new is None:
-            run(folder, folder.resume(given), distribute, resumed=True)
+            run(folder, folder.resume(given), distribute, strict, resumed=True)
         else:
             folder.check_unused()
-            run(folder, new, distribute)
+            run(folder, new, distribute, strict)
 
 
 def default_folder(config: Config) -> Path:
     return Path("runs") / f"{config.variant}_x{config.scale}_{time.strftime('%Y%m%d_%H%M%S')}"
 
 
-def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = False) -> None:
+def run(
+    folder: RunFolder, config: Config, distribute: bool, strict: bool, resumed: bool = False
+) -> None:
     if config.deterministic:  # JAX reads it when it starts
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC_JAX}"
     print(start_backend(), flush=True)
+    from training.fitting.advice import on_validation
     from training.fitting.devices import devices_for
     from training.fitting.report import report
     from training.fitting.trainer import load_data, prepared, train, use_determinism
@@ -133,7 +146,8 @@ def run(folder: RunFolder, config: Config, distribute: bool, resumed: bool = Fal
     devices = devices_for(config.batch_size) if distribute else []
     if config.deterministic:
         use_determinism()
-    data, validation = load_data(config)
+    data, validation = load_data(config, strict)
+    print(on_validation(config), flush=True)
     if not resumed:
         config = prepared(config, data, devices)
     print(

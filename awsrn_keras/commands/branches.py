@@ -46,13 +46,12 @@ def run(options: argparse.Namespace) -> None:
     from ..network.counts import branch_weights
     from ..network.loading import load_model
     from ..network.pruning import branch_worth
-    from ..scoring.image_sets import check_sizes
+    from ..scoring.image_sets import least_side
 
     model = load_model(options.model)
     if len(model.kernel_sizes) < 2:
         raise InputError(f"{options.model}: has one AWMS branch only, none can be left out.")
-    bank = load_pairs(options.data, model.scale, "validation")
-    check_sizes(bank)
+    bank = load_pairs(options.data, model.scale, "validation", least_side=least_side(model.scale))
     scalars = branch_weights(model)
     for name, value in scalars.items():
         print(f"{name:32} {value:9.4f}")

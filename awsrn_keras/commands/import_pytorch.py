@@ -1,7 +1,7 @@
 """Convert a checkpoint of the official PyTorch code, verified before it is written.
 
-Variant and scale are found from its tensors. OUT can be given wherever a MODEL is
-asked for, and trained further.
+Variant and scale are found from its tensors; what training code saves around them is
+left out. OUT can be given wherever a MODEL is asked for, and trained further.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from ..command_line import start_backend
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", metavar="FILE", help=".pt, .pth or .npz")
+    parser.add_argument("checkpoint", metavar="FILE", help=".pt, .pth, .ckpt, .npz or .safetensors")
     parser.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="a .keras or .weights.h5 file"
     )

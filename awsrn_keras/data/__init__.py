@@ -5,6 +5,6 @@ Nothing here imports TensorFlow before a function that needs it is called.
 
 from .bank import PairBank, cached_bank
 from .pipeline import CropReader, crop_dataset
-from .sources import load_pairs
+from .sources import held_out, load_pairs
 
-__all__ = ["CropReader", "PairBank", "cached_bank", "crop_dataset", "load_pairs"]
+__all__ = ["CropReader", "PairBank", "cached_bank", "crop_dataset", "held_out", "load_pairs"]

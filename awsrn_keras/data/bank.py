@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import mmap
@@ -21,7 +22,7 @@ from ..files import remove_unfinished, replacing
 
 Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
 
-_MAGIC = b"AWSRNbk2"
+_MAGIC = b"AWSRNbk3"
 _LARGE = 512 * 2**20
 _VIEWS_KEPT = 256  # images looked at in a large bank before its pages are given back
 
@@ -39,6 +40,7 @@ class PairBank:
         scale: HR side / LR side.
         identity: What the pixels were made from, as `cached_bank` was told.
         digest: SHA-256 of names, sizes and pixels.
+        left_out: Why images are not in the bank that should be, a message for each.
         path: The file, or None for a bank without a name.
 
     `lr(i)` and `hr(i)` are read-only uint8 RGB arrays `(height, width, 3)`, `hr` exactly
@@ -61,15 +63,24 @@ class PairBank:
         self.scale: int = index["scale"]
         self.identity: str = index["identity"]
         self.digest: str = index["digest"]
+        self.left_out: list[str] = index["left_out"]
         self.names: list[str] = [image["name"] for image in self._images]
         self.path = path
 
     @classmethod
-    def from_pairs(cls, pairs: Iterable[Pair], scale: int) -> PairBank:
+    def from_pairs(cls, pairs: Iterable[Pair | InputError], scale: int) -> PairBank:
         """A bank without a name, in a temporary file that vanishes with it."""
         with tempfile.TemporaryFile() as file:
             _write(file, pairs, scale, identity="")
             return cls(file)
+
+    def only(self, images: list[int]) -> PairBank:
+        """The same bank with these images alone, by their numbers."""
+        chosen = copy.copy(self)
+        chosen._images = [self._images[i] for i in images]
+        chosen.names = [self.names[i] for i in images]
+        chosen.digest = _digest([self.digest, chosen.names])
+        return chosen
 
     def __len__(self) -> int:
         return len(self._images)
@@ -104,7 +115,7 @@ def cached_bank(
     label: str,
     place: Sequence[str],
     sources: Iterable[str | os.PathLike],
-    make_pairs: Callable[[], Iterable[Pair]],
+    make_pairs: Callable[[], Iterable[Pair | InputError]],
     scale: int,
     cache_dir: str | os.PathLike | None = None,
 ) -> PairBank:
@@ -118,7 +129,8 @@ def cached_bank(
         label: Start of the file's name, for people.
         place: What was asked for, e.g. the folders: each place has a file of its own.
         sources: The files that decide the pixels.
-        make_pairs: Yields the pairs, one at a time; never called if the cache is valid.
+        make_pairs: Yields the pairs, one at a time, in place of one that has to be left out the
+            error that says why; never called if the cache is valid.
         scale: HR side / LR side.
         cache_dir: Folder of the file; default `$AWSRN_CACHE`, else `~/.cache/awsrn_keras`.
 
@@ -157,9 +169,13 @@ def _open_if_valid(path: Path, identity: str) -> PairBank | None:
     return bank if bank.identity == identity else None
 
 
-def _write(file: BinaryIO, pairs: Iterable[Pair], scale: int, identity: str) -> None:
-    images, digest = [], hashlib.sha256()
-    for name, lr, hr in pairs:
+def _write(file: BinaryIO, pairs: Iterable[Pair | InputError], scale: int, identity: str) -> None:
+    images, left_out, digest = [], [], hashlib.sha256()
+    for pair in pairs:
+        if isinstance(pair, InputError):
+            left_out.append(str(pair))
+            continue
+        name, lr, hr = pair
         if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
             raise ValueError(f"{name}: HR {hr.shape} is not {scale} times LR {lr.shape}.")
         entry = {"name": name}
@@ -170,7 +186,13 @@ def _write(file: BinaryIO, pairs: Iterable[Pair], scale: int, identity: str) -> 
             digest.update(pixels.data)
         images.append(entry)
     digest.update(json.dumps([scale, images]).encode())
-    facts = {"scale": scale, "identity": identity, "digest": digest.hexdigest(), "images": images}
+    facts = {
+        "scale": scale,
+        "identity": identity,
+        "digest": digest.hexdigest(),
+        "images": images,
+        "left_out": left_out,
+    }
     index = json.dumps(facts).encode()
     file.write(index + len(index).to_bytes(8, "little") + _MAGIC)
     file.flush()

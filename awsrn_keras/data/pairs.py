@@ -26,31 +26,60 @@ class PairFiles(NamedTuple):
     lr: Path | None
 
 
-def read_pairs(files: list[PairFiles], scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Decode each pair, in order, on all cores and with few images in memory at a time."""
+class UnusableImage(InputError):
+    """A picture file that gives no pair whoever reads it: damaged, or too small for the scale."""
+
+
+def read_pairs(
+    files: list[PairFiles], scale: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray] | UnusableImage]:
+    """Decode each pair, in order, on all cores and with few images in memory at a time.
+
+    In place of a pair that cannot be used comes the error that says why.
+    """
     workers = min(cpu_cores(), _MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
         for pair in files:
-            waiting.append(pool.submit(read_pair, pair, scale))
+            waiting.append(pool.submit(_pair_or_fault, pair, scale))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
+def _pair_or_fault(
+    files: PairFiles, scale: int
+) -> tuple[str, np.ndarray, np.ndarray] | UnusableImage:
+    try:
+        return read_pair(files, scale)
+    except UnusableImage as fault:
+        return fault
+
+
 def read_pair(files: PairFiles, scale: int) -> tuple[str, np.ndarray, np.ndarray]:
     """Name, LR and HR of one pair; both cropped from the top left so that the sizes agree.
 
     Raises:
-        InputError: A file is damaged, too small, or the LR image has the wrong size.
+        UnusableImage: A file is damaged or too small.
+        InputError: A file cannot be opened, or the LR image has the wrong size.
     """
-    hr = read_rgb(files.hr)
+    hr = _pixels(files.hr)
     if files.lr is None:
         hr = _cropped_to_multiple(hr, scale, files.hr)
         return str(files.hr), imresize(hr, size=_divided(hr, scale)), hr
-    lr, hr = match_sizes(read_rgb(files.lr), hr, scale, files.lr)
+    lr, hr = match_sizes(_pixels(files.lr), hr, scale, files.lr)
     return str(files.hr), lr, hr
+
+
+def _pixels(path: Path) -> np.ndarray:
+    try:
+        return read_rgb(path)
+    except InputError as error:
+        # Memory, permission or disk say nothing about the picture.
+        if isinstance(error.__context__, MemoryError) or getattr(error.__context__, "errno", None):
+            raise
+        raise UnusableImage(str(error).removesuffix(".")) from error
 
 
 def match_sizes(
@@ -79,8 +108,8 @@ def match_sizes(
 def _cropped_to_multiple(hr: np.ndarray, scale: int, name: str | os.PathLike) -> np.ndarray:
     height, width = _divided(hr, scale)
     if min(height, width) == 0:
-        raise InputError(
-            f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are too few for scale {scale}: remove it."
+        raise UnusableImage(
+            f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels are too few for scale {scale}"
         )
     return hr[: height * scale, : width * scale]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +38,7 @@ _SAMPLE = {
 _SAMPLE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 _DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
 _DIV2K_VALIDATION = 5  # images 0801-0805, as in the paper
+_NAMED = 6  # images that a message names
 
 
 def load_pairs(
@@ -44,6 +47,8 @@ def load_pairs(
     split: Split = "train",
     lr_dir: str | os.PathLike | None = None,
     cache_dir: str | os.PathLike | None = None,
+    least_side: int = 1,
+    strict: bool = True,
 ) -> PairBank:
     """Decoded LR and HR images of a source, ready to be cropped or scored.
 
@@ -56,28 +61,70 @@ def load_pairs(
         scale: HR side / LR side. HR images are cropped from the top left to multiples of it.
         split: "train" or "validation". Of folders both are all images, except of the folder
             above `DIV2K_train_HR` and `DIV2K_valid_HR`.
-        lr_dir: LR images of the folders, `NAME.*` or `NAMEx2.*` for `NAME.*` at scale 2;
-            made with `imresize` where no LR images are known.
+        lr_dir: LR images of the folders, of the very name of the HR image, or else one of
+            `NAME.*` and `NAMEx2.*` for `NAME.*` at scale 2; made with `imresize` where no LR
+            images are known.
         cache_dir: Folder for the decoded pixels; default `$AWSRN_CACHE`, else
             `~/.cache/awsrn_keras`.
+        least_side: Shorter side that an HR image must have, pixels.
+        strict: Whether a damaged or too small image is an error. Otherwise those are left out
+            and named in one line on stderr.
 
     Raises:
-        InputError: A folder is missing or empty, an image damaged, too small or of the
-            wrong size, or a source is not available here.
+        InputError: A folder is missing or empty, an image damaged or too small (unless others
+            remain and not `strict`), an LR image of the wrong size, missing or ambiguous, or a
+            source is not available here.
     """
     if split not in _DIV2K_FOLDERS:
         raise ValueError(f"Unknown split {split!r}: choose 'train' or 'validation'.")
     folders = [data] if isinstance(data, (str, os.PathLike)) else list(data)
     if folders in (["sample"], ["div2k"]) and lr_dir is not None:
         raise InputError(f"{lr_dir}: LR images can be given for folders only, not for {data}.")
-    if folders == ["sample"]:
-        files = _sample_files(split)
-        return PairBank.from_pairs(read_pairs(files, scale), scale)
-    if folders == ["div2k"]:
-        return load_div2k(scale, split, cache_dir)
     if not folders:
         raise InputError("No folder of images given.")
-    return _load_folders([Path(folder) for folder in folders], scale, split, lr_dir, cache_dir)
+    if folders == ["sample"]:
+        bank = PairBank.from_pairs(read_pairs(_sample_files(split), scale), scale)
+    elif folders == ["div2k"]:
+        bank = load_div2k(scale, split, cache_dir)
+    else:
+        bank = _load_folders([Path(folder) for folder in folders], scale, split, lr_dir, cache_dir)
+    return _usable(bank, least_side, strict)
+
+
+def held_out(data: Sequence[str | os.PathLike]) -> tuple[str | os.PathLike, ...]:
+    """The sources of `data` that have a validation part of their own, or else "sample".
+
+    These are "sample", "div2k" and folders above `DIV2K_valid_HR`.
+    """
+    validation = _DIV2K_FOLDERS["validation"]
+    own = (item for item in data if item in ("sample", "div2k") or Path(item, validation).is_dir())
+    return tuple(own) or ("sample",)
+
+
+def _usable(bank: PairBank, least_side: int, strict: bool) -> PairBank:
+    """The images that are large enough; about all that are not used, a line or an error."""
+    sizes = [tuple(side * bank.scale for side in bank.lr_size(i)) for i in range(len(bank))]
+    kept = [i for i, size in enumerate(sizes) if min(size) >= least_side]
+    small = sorted(set(range(len(bank))) - set(kept), key=lambda i: -min(sizes[i]))
+    faults = list(bank.left_out)
+    for i in small:
+        height, width = sizes[i]
+        least = f"{least_side}x{least_side} is the least"
+        faults.append(f"{bank.names[i]}: {width}x{height} pixels are too few, {least}")
+    if not faults:
+        return bank
+    named = "; ".join(faults[:_NAMED])
+    if len(faults) > _NAMED:
+        named += f"; and {len(faults) - _NAMED} more"
+    if strict:
+        raise InputError(f"{named}: remove {'it' if len(faults) == 1 else 'them'}.")
+    if not kept:
+        raise InputError(
+            f"{named}; no image is left: give larger ones or train on smaller patches."
+        )
+    total = len(bank) + len(bank.left_out)
+    print(f"Left out {len(faults)} of {total} images: {named}", file=sys.stderr)
+    return bank.only(kept)
 
 
 def _sample_files(split: Split) -> list[PairFiles]:
@@ -106,6 +153,7 @@ def _load_folders(
         hr_folder, most = _hr_folder(folder, split)
         lr_folder = _lr_folder(hr_folder, scale) if lr_dir is None else Path(lr_dir)
         files += _pair_files(hr_folder, lr_folder, scale)[:most]
+    _check_pairs(files)
     place = [str(path.absolute()) for path in [*folders, *([Path(lr_dir)] if lr_dir else [])]]
     return cached_bank(
         f"{folders[0].absolute().name}_{split}_x{scale}",
@@ -143,15 +191,36 @@ def _pair_files(hr_folder: Path, lr_folder: Path | None, scale: int) -> list[Pai
         return [PairFiles(path, None) for path in hr_paths]
     if (lr_folder / f"X{scale}").is_dir():
         lr_folder = lr_folder / f"X{scale}"
-    lr_paths = {str(p.relative_to(lr_folder).with_suffix("")): p for p in find_images(lr_folder)}
+    by_stem = defaultdict(list)
+    for path in find_images(lr_folder):
+        by_stem[str(path.relative_to(lr_folder).with_suffix(""))].append(path)
     files = []
     for path in hr_paths:
-        name = str(path.relative_to(hr_folder).with_suffix(""))
-        lr_path = lr_paths.get(f"{name}x{scale}") or lr_paths.get(name)
-        if lr_path is None:
+        name = path.relative_to(hr_folder)
+        stem = str(name.with_suffix(""))
+        found = by_stem[stem] + by_stem[f"{stem}x{scale}"]
+        if lr_folder / name in found:
+            found = [lr_folder / name]
+        if not found:
             raise InputError(
-                f"{path}: no LR image {name}.png or {name}x{scale}.png in {lr_folder}: "
+                f"{path}: no LR image {stem}.png or {stem}x{scale}.png in {lr_folder}: "
                 "add it or remove the HR image."
             )
-        files.append(PairFiles(path, lr_path))
+        if len(found) > 1:
+            raise InputError(
+                f"{path}: its LR image may be {found[0]} or {found[1]}: give it the very name of "
+                "the HR image, or remove the others."
+            )
+        files.append(PairFiles(path, found[0]))
     return files
+
+
+def _check_pairs(files: list[PairFiles]) -> None:
+    """Raise an `InputError` if two HR images have the same LR image."""
+    taken = {}
+    for hr, lr in files:
+        if lr is not None and taken.setdefault(lr, hr) != hr:
+            raise InputError(
+                f"{lr}: may be the LR image of {taken[lr]} or of {hr}: give each its own, of the "
+                "very name of the HR image."
+            )

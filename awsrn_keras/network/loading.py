@@ -14,9 +14,9 @@ import numpy as np
 from ..errors import InputError, damaged_file
 from ..files import replacing
 from .model import AWSRN, build_model
-from .official import official_tensors, to_official
+from .official import from_official, official_tensors, to_official
 from .presets import presets
-from .tensor_files import TORCH_SUFFIXES, read_tensors
+from .tensor_files import CHECKPOINT_SUFFIXES, read_tensors, write_tensors
 from .variants import SCALES, VARIANTS, check_variant_and_scale
 
 KIND = "a model of this project"
@@ -28,7 +28,7 @@ def load_model(model: str | os.PathLike) -> AWSRN:
     Args:
         model: A preset name, a run folder of `training/fit.py`, a `.keras` file, a
             `.weights.h5` file (its network is in the `config.json` beside it, or else is
-            found from the number of its weights), or a `.pt` or `.npz` of the official code.
+            found from the number of its weights), or a checkpoint that `from_pytorch` reads.
 
     Raises:
         InputError: None of these, or the file is missing or damaged.
@@ -70,15 +70,16 @@ def _load_file(path: Path) -> AWSRN:
     if not path.is_file():
         raise InputError(
             f"{path}: no such model; give a preset ({', '.join(presets())}), a run folder, "
-            "or a .keras, .weights.h5, .pt or .npz file."
+            "or a .keras, .weights.h5, .pt, .npz or .safetensors file."
         )
     if path.suffix == ".keras":
         return _load_keras(path)
     if path.name.endswith(".weights.h5"):
         return _load_weights(path)
-    if path.suffix in (*TORCH_SUFFIXES, ".npz"):
+    if path.suffix in CHECKPOINT_SUFFIXES:
         return from_pytorch(path)
-    raise InputError(f"{path}: a model file ends in .keras, .weights.h5, .pt or .npz.")
+    known = ", ".join((".keras", ".weights.h5", *CHECKPOINT_SUFFIXES))
+    raise InputError(f"{path}: a model file ends in one of {known}.")
 
 
 def _load_run(folder: Path) -> AWSRN:
@@ -153,17 +154,41 @@ def _network_of_size(path: Path) -> dict:
 
 
 def from_pytorch(path: str | os.PathLike) -> AWSRN:
-    """Rebuild the network of a checkpoint; variant and scale are found from its tensors.
+    """Rebuild the network of a checkpoint; its variant, scale and branches are found from it.
 
     Args:
-        path: A `.pt` file of the official code (read with `weights_only=True`, so nothing
-            in it is executed; needs torch), or a `.npz` of the same names.
+        path: A `.pt`, `.pth` or `.ckpt` file of the official code or of another training of its
+            network (read with `weights_only=True`, so nothing in it is executed; needs torch),
+            a `.npz` of the same names, or a `.safetensors` file (needs safetensors).
 
     Raises:
-        InputError: The file is missing or damaged, or a tensor is unknown, missing, of
-            another shape, or not finite; the message names it.
+        InputError: The file is missing, damaged or of another kind, or a tensor is unknown,
+            missing, of another shape, or not finite; the message names it.
     """
     return build_model(read_tensors(path), path)
+
+
+def save_pytorch(model: AWSRN, path: str | os.PathLike) -> None:
+    """Write a network for the official PyTorch code, verified before `path` appears.
+
+    The file holds its tensors as float32 under their official names: the official network loads
+    them by `load_state_dict(torch.load(path))` and gives the same pictures. awsrn_nano and
+    networks with fewer branches are written likewise; the official code has no network for
+    them, `from_pytorch` has.
+
+    Args:
+        model: Not its fused graph, whose weight norm and branches are gone.
+        path: `.pt` (needs torch) or `.npz`.
+
+    Raises:
+        InputError: `path` has another suffix, torch is not installed, or a weight is not finite.
+        ValueError: `model` is no AWSRN.
+    """
+    tensors = official_weights(model)
+    from_official(tensors, model.name)
+    with replacing(path) as temporary:
+        write_tensors(tensors, temporary)
+        _check_same(tensors, official_weights(from_pytorch(temporary)))
 
 
 def import_checkpoint(path: str | os.PathLike, output: str | os.PathLike) -> AWSRN:
@@ -197,10 +222,16 @@ def import_checkpoint(path: str | os.PathLike, output: str | os.PathLike) -> AWS
 def _check_same(tensors: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> None:
     changed = [name for name in tensors if not np.array_equal(tensors[name], others[name])]
     if changed:
-        raise RuntimeError(f"Tensor {changed[0]!r} changed on the way through Keras.")
+        raise RuntimeError(f"Tensor {changed[0]!r} changed on the way.")
 
 
 def official_weights(model: AWSRN) -> dict[str, np.ndarray]:
-    """The model's weights under the official names, in the official layout, float32."""
+    """The model's weights under the official names, in the official layout, float32.
+
+    Raises:
+        ValueError: `model` is no AWSRN.
+    """
+    if not isinstance(model, AWSRN):
+        raise ValueError(f"{model.name} is no AWSRN: only that has weights of the official code.")
     weights = {v.path: np.asarray(v.value, "float32") for v in model.variables}
     return to_official(model.variant, model.scale, model.kernel_sizes, weights)

@@ -103,11 +103,10 @@ class AWSRN(keras.Model):
         """A trained network by its name, a key of `awsrn_keras.presets()`."""
         path, card = preset_path(preset), presets()[preset]
         model = build_model(read_tensors(path), path, cls)
-        if (model.variant, model.scale) != (card["variant"], card["scale"]):
-            raise InputError(
-                f"{path}: holds {model.variant} x{model.scale}, not {card['variant']} "
-                f"x{card['scale']}; install the package anew."
-            )
+        found = f"{model.variant} x{model.scale} of {model.count_params():,} parameters"
+        expected = f"{card['variant']} x{card['scale']} of {card['params']:,} parameters"
+        if found != expected:
+            raise InputError(f"{path}: holds {found}, not {expected}; install the package anew.")
         return model
 
 
@@ -117,8 +116,8 @@ def build_model(tensors: dict[str, np.ndarray], source: object, cls: type[AWSRN]
     Raises:
         InputError: They are not those of a network; the message names the first that differs.
     """
-    variant, scale, weights = from_official(tensors, source)
-    model = cls(variant, scale)
+    variant, scale, kernel_sizes, weights = from_official(tensors, source)
+    model = cls(variant, scale, kernel_sizes)
     for variable in model.variables:
         variable.assign(weights[variable.path].reshape(variable.shape))
     return model

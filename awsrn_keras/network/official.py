@@ -8,6 +8,7 @@ the channels of tail and skip as (colour, row, column), `depth_to_space` as (row
 colour).
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +61,36 @@ def official_tensors(
     return tensors
 
 
+def official_names(tensors: dict[str, np.ndarray], source: object) -> dict[str, np.ndarray]:
+    """The tensors of a network under the official names, in whatever form PyTorch had them.
+
+    Taken off are prefixes, as of `DataParallel` ("module.") and `torch.compile` ("_orig_mod."),
+    and what else was saved beside a network with a prefix. Newer weight norm gives its pairs
+    names of its own; of a plain kernel, left by `remove_weight_norm`, a pair is made again:
+    itself and its norm.
+
+    Raises:
+        InputError: There are several networks, each with a prefix.
+    """
+    prefixes = sorted({name.rpartition("skip.0.")[0] for name in tensors if "skip.0." in name})
+    if len(prefixes) > 1:
+        names = " and ".join(map(repr, prefixes))
+        raise InputError(f"{source}: holds several networks, {names}: save one of them.")
+    prefix = "".join(prefixes)
+    named = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            name = name.removeprefix(prefix)
+            name = name.replace(".parametrizations.weight.original0", ".weight_g")
+            named[name.replace(".parametrizations.weight.original1", ".weight_v")] = tensor
+    for name, kernel in list(named.items()):
+        if name.endswith(".weight") and kernel.ndim == 4:
+            named[f"{name}_v"] = named.pop(name)
+            norm = np.sqrt(np.square(kernel, dtype="float64").sum(axis=(1, 2, 3), keepdims=True))
+            named[f"{name}_g"] = norm.astype("float32")
+    return named
+
+
 def to_official(
     variant: str, scale: int, kernel_sizes: tuple[int, ...], weights: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -71,32 +102,45 @@ def to_official(
     }
 
 
-def from_official(
-    tensors: dict[str, np.ndarray], source: object
-) -> tuple[str, int, dict[str, np.ndarray]]:
-    """Variant, scale and weights, in Keras's layout by path, of a network's official tensors.
+class Weights(NamedTuple):
+    """A network and its weights, in Keras's layout by path."""
+
+    variant: str
+    scale: int
+    kernel_sizes: tuple[int, ...]
+    by_path: dict[str, np.ndarray]
+
+
+def from_official(tensors: dict[str, np.ndarray], source: object) -> Weights:
+    """The network whose official tensors these are.
 
     Args:
         tensors: By official name.
         source: Where they come from, for errors.
 
     Raises:
-        InputError: A tensor is unknown, missing, of another shape, or cannot be normalised;
-            the message names it.
+        InputError: A tensor is unknown, missing, of another shape, not finite, or cannot be
+            normalised; the message names it.
     """
-    variant, scale = _identify(tensors, source)
+    variant, scale, kernel_sizes = _identify(tensors, source)
     weights = {
         tensor.path: _to_keras(name, tensors[name], scale)
-        for name, tensor in official_tensors(variant, scale).items()
+        for name, tensor in official_tensors(variant, scale, kernel_sizes).items()
     }
-    return variant, scale, weights
+    return Weights(variant, scale, kernel_sizes, weights)
 
 
-def _identify(tensors: dict[str, np.ndarray], source: object) -> tuple[str, int]:
-    """Variant and scale; checks names, shapes and that every filter can be normalised."""
-    scale = next((s for s in SCALES if np.shape(tensors.get("skip.0.bias")) == (3 * s**2,)), None)
-    layouts = {name: official_tensors(name, scale or SCALES[0]) for name in VARIANTS}
-    variant = min(layouts, key=lambda name: len(layouts[name].keys() ^ tensors.keys()))
+def _identify(tensors: dict[str, np.ndarray], source: object) -> tuple[str, int, tuple[int, ...]]:
+    """Variant, scale and AWMS kernel sizes; checks names, shapes and values."""
+    shapes = {name: np.shape(tensor) for name, tensor in tensors.items()}
+    scale = next((s for s in SCALES if shapes.get("skip.0.bias") == (3 * s**2,)), None)
+    found = (re.fullmatch(r"tail\.(?:tail|scale)_k(\d?[13579])\..*", name) for name in tensors)
+    kernel_sizes = tuple(sorted({int(match[1]) for match in found if match}))
+    layouts = {}
+    for variant in VARIANTS:
+        layout = official_tensors(variant, scale or SCALES[0], kernel_sizes)
+        layouts[variant] = {name: tensor.shape for name, tensor in layout.items()}
+    variant = min(layouts, key=lambda name: len(layouts[name].items() ^ shapes.items()))
     layout = layouts[variant]
     missing, unknown = layout.keys() - tensors.keys(), tensors.keys() - layout.keys()
     for names, fault in ((missing, "is missing"), (unknown, "has no place in the network")):
@@ -107,17 +151,19 @@ def _identify(tensors: dict[str, np.ndarray], source: object) -> tuple[str, int]
                 f"but tensor {min(names)!r}{more} {fault}."
             )
     if scale is None:
-        shape = tensors["skip.0.bias"].shape
+        shape = shapes["skip.0.bias"]
         raise InputError(f"{source}: tensor 'skip.0.bias' has shape {shape}, that of no scale.")
-    for name, tensor in layout.items():
-        if tensors[name].shape != tensor.shape:
+    for name, shape in layout.items():
+        if shapes[name] != shape:
             raise InputError(
-                f"{source}: tensor {name!r} has shape {tensors[name].shape}, "
-                f"{variant} x{scale} needs {tensor.shape}."
+                f"{source}: tensor {name!r} has shape {shapes[name]}, "
+                f"{variant} x{scale} needs {shape}."
             )
+        if not np.isfinite(tensors[name]).all():
+            raise InputError(f"{source}: tensor {name!r} holds NaN or infinity; use another file.")
         if name.endswith("weight_v") and not _can_be_normalised(tensors[name]):
             raise InputError(f"{source}: tensor {name!r} has a filter of norm 0 or infinity.")
-    return variant, scale
+    return variant, scale, kernel_sizes
 
 
 def _can_be_normalised(kernels: np.ndarray) -> bool:
@@ -138,4 +184,4 @@ def _to_official(name: str, weight: np.ndarray, scale: int) -> np.ndarray:
     if name.startswith(("tail.tail_", "skip.")):
         pixels = tensor.reshape(scale**2, 3, -1)
         tensor = pixels.swapaxes(0, 1).reshape(tensor.shape)
-    return tensor
+    return np.ascontiguousarray(tensor)

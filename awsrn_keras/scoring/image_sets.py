@@ -1,5 +1,6 @@
 """The sets of HR and LR pictures that scores are taken on."""
 
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from ..data import PairBank, load_pairs
 from ..errors import InputError
 
-LEAST_SIDE = 11  # of SSIM's window
+_SSIM_WINDOW = 11
 
 
 class ImageSet(NamedTuple):
@@ -21,11 +22,20 @@ class ImageSet(NamedTuple):
         return [Path(name).name for name in self.pairs.names]
 
 
+def least_side(scale: int) -> int:
+    """Shorter side of the smallest HR picture that can be scored, pixels.
+
+    SSIM's window must fit into what is left without `scale` pixels at each side.
+    """
+    return _SSIM_WINDOW + 2 * scale
+
+
 def load_image_sets(data: Iterable[str], scale: int) -> list[ImageSet]:
     """The image sets of each item of `data`.
 
     An item is "sample" or "div2k" (the validation pictures of each) or a folder: of HR
-    pictures, LR made from them; holding `HR` and perhaps `LR`; a benchmark such as Set5
+    pictures, LR made from them; above `DIV2K_valid_HR`, whose first five pictures are scored
+    as in the paper; holding `HR` and perhaps `LR`; a benchmark such as Set5
     with `x2/HR` and `x2/LR` inside; or a folder of benchmarks. Without an `x8`, a benchmark
     is scored at x8 on the HR pictures of its `x2`, cropped to multiples of 8.
 
@@ -33,18 +43,17 @@ def load_image_sets(data: Iterable[str], scale: int) -> list[ImageSet]:
         InputError: A folder is missing, has no pictures or none of this scale, or a picture
             is damaged, too small, or of the wrong size.
     """
+    load = functools.partial(load_pairs, least_side=least_side(scale))
     sets = []
     for item in dict.fromkeys(data):
         if item in ("sample", "div2k"):
-            sets.append(ImageSet(item, load_pairs(item, scale, "validation")))
+            sets.append(ImageSet(item, load(item, scale, "validation")))
             continue
         for hr, lr in _folders(Path(item), scale):
             name = _name(hr)
             if name in [image_set.name for image_set in sets]:
                 name = str(hr)
-            sets.append(ImageSet(name, load_pairs([hr], scale, lr_dir=lr)))
-    for image_set in sets:
-        check_sizes(image_set.pairs)
+            sets.append(ImageSet(name, load([hr], scale, "validation", lr)))
     return sets
 
 
@@ -76,15 +85,3 @@ def _name(folder: Path) -> str:
     while re.fullmatch(r"HR|x\d", folder.name):
         folder = folder.parent
     return folder.name
-
-
-def check_sizes(pairs: PairBank) -> None:
-    """Raise an `InputError` that names the first picture too small for a score."""
-    least = LEAST_SIDE + 2 * pairs.scale
-    for i, name in enumerate(pairs.names):
-        height, width = pairs.hr(i).shape[:2]
-        if min(height, width) < least:
-            raise InputError(
-                f"{name}: {width}x{height} pixels are too few for a score, which leaves out "
-                f"{pairs.scale} at each side: remove it, {least}x{least} is the least."
-            )

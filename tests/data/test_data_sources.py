@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import awsrn_keras.data.sources as sources
-from awsrn_keras.data import load_pairs
+from awsrn_keras.data import held_out, load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.pictures.resize import imresize
 
@@ -167,26 +167,186 @@ def test_an_hr_image_without_lr_is_named_with_what_is_missing(tmp_path):
         load_pairs([tmp_path / "hr"], 2, lr_dir=tmp_path / "lr")
 
 
-def test_a_truncated_image_is_named_and_nothing_is_cached(tmp_path):
+@pytest.mark.parametrize("again", [False, True])
+def test_images_that_cannot_be_used_are_named_all_at_once(tmp_path, again):
+    save_with_faults(tmp_path / "in")
+
+    for _ in range(1 + again):  # decoded, then from the cache
+        with pytest.raises(InputError) as error:
+            load_pairs([tmp_path / "in"], 4)
+    message = str(error.value)
+
+    for name, reason in FAULTS.items():
+        assert f"in/{name}: {reason}" in message
+        os.remove(tmp_path / "in" / name)
+    assert message.endswith(": remove them.")
+    assert "\n" not in message
+    assert len(load_pairs([tmp_path / "in"], 4)) == 2
+
+
+FAULTS = {"bad.png": "damaged", "dot.png": "1x1 pixels are too few for scale 4", "empty.png": "not"}
+
+
+def save_with_faults(folder):
+    """Two good pictures, one of them small, among others of which no pair can be made."""
+    save(folder / "bad.png", picture(40, 40))
+    whole = (folder / "bad.png").read_bytes()
+    (folder / "bad.png").write_bytes(whole[: len(whole) // 2])
+    save(folder / "dot.png", picture(1, 1))
+    (folder / "empty.png").write_bytes(b"")
+    save(folder / "good.png", picture(40, 44, 1))
+    save(folder / "small.png", picture(40, 13, 2))
+
+
+@pytest.mark.parametrize(("least_side", "kept"), [(1, 2), (12, 2), (13, 1), (40, 1)])
+def test_images_are_left_out_by_name_in_one_line(tmp_path, capsys, least_side, kept):
+    save_with_faults(tmp_path / "in")
+    load_pairs([tmp_path / "in"], 4, strict=False)
+    capsys.readouterr()
+
+    bank = load_pairs([tmp_path / "in"], 4, least_side=least_side, strict=False)
+
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith(f"Left out {5 - kept} of 5 images: ")
+    for name, reason in FAULTS.items():
+        assert f"in/{name}: {reason}" in line
+    small = f"small.png: 12x40 pixels are too few, {least_side}x{least_side} is the least"
+    assert (small in line) == (kept == 1)
+    assert [Path(name).name for name in bank.names] == ["good.png", "small.png"][:kept]
+    np.testing.assert_array_equal(bank.hr(0), picture(40, 44, 1))
+    assert len(bank) == kept
+    with pytest.raises(InputError, match=r"bad\.png"):
+        load_pairs([tmp_path / "in"], 4, least_side=least_side)
+
+
+def test_the_images_that_are_left_have_their_own_pixels(tmp_path, capsys):
+    for number, side in enumerate((20, 40, 24, 44)):
+        save(tmp_path / f"{number}.png", picture(side, 50, number))
+    whole = load_pairs(tmp_path, 2)
+
+    bank = load_pairs(tmp_path, 2, least_side=30, strict=False)
+
+    assert len(bank) == 2
+    assert bank.lr_size(1) == (22, 25)
+    for i, number in enumerate((1, 3)):
+        np.testing.assert_array_equal(bank.hr(i), whole.hr(number))
+        np.testing.assert_array_equal(bank.lr(i), whole.lr(number))
+    assert bank.digest != whole.digest
+    assert len(whole) == 4
+    assert "0.png" in capsys.readouterr().err
+
+
+def test_where_no_image_is_left_the_largest_is_named_first(tmp_path):
+    for number, side in enumerate((20, 40, 24)):
+        save(tmp_path / f"{number}.png", picture(side, 50, number))
+
+    with pytest.raises(
+        InputError, match=r"^\S*1\.png: 50x40 pixels are too few, 64x64 .*; no image is left"
+    ):
+        load_pairs(tmp_path, 2, least_side=64, strict=False)
+
+
+def test_a_long_list_of_images_is_cut(tmp_path, capsys):
+    save(tmp_path / "good.png", picture(40, 40))
+    for number in range(9):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+
+    load_pairs(tmp_path, 2, strict=False)
+
+    line = capsys.readouterr().err
+    assert line.startswith("Left out 9 of 10 images: ")
+    assert line.count(".png") == 6
+    assert line.endswith("; and 3 more\n")
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), PermissionError(13, "Permission denied")])
+def test_what_says_nothing_about_the_image_is_an_error(tmp_path, monkeypatch, fault):
+    """Else a picture would be left out for good because memory was short once."""
     save(tmp_path / "in/good.png", picture(40, 40))
-    save(tmp_path / "in/bad.png", picture(40, 40))
-    whole = (tmp_path / "in/bad.png").read_bytes()
-    (tmp_path / "in/bad.png").write_bytes(whole[: len(whole) // 2])
+    read = Image.open
 
-    with pytest.raises(InputError, match=r"bad\.png") as error:
-        load_pairs([tmp_path / "in"], 2)
+    def fail(*arguments, **options):
+        raise fault
 
-    assert "\n" not in str(error.value)
-    assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".lock"]
-    os.remove(tmp_path / "in/bad.png")
-    assert len(load_pairs([tmp_path / "in"], 2)) == 1
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(InputError, match=r"good\.png: (not enough memory|Permission denied)"):
+        load_pairs([tmp_path / "in"], 2, strict=False)
+    monkeypatch.setattr(Image, "open", read)
+    assert len(load_pairs([tmp_path / "in"], 2, strict=False)) == 1
 
 
 def test_an_image_smaller_than_the_scale_is_named(tmp_path):
     save(tmp_path / "dot.png", picture(3, 40))
 
-    with pytest.raises(InputError, match=r"dot\.png: 40x3 pixels are too few for scale 4"):
+    with pytest.raises(InputError, match=r"dot\.png: 40x3 pixels are too few for scale 4: remove"):
         load_pairs([tmp_path], 4)
+
+
+def save_pairs(tmp_path, hr_names, lr_names):
+    """HR pictures, and LR pictures whose pixels tell their number in `lr_names`."""
+    for name in hr_names:
+        save(tmp_path / "hr" / name, picture(14, 10))
+    for number, name in enumerate(lr_names):
+        save(tmp_path / "lr" / name, np.full((7, 5, 3), number, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("hr_names", "lr_names"),
+    [
+        (["a.bmp", "a.png"], ["a.bmp", "a.png"]),
+        (["a.png", "ax2.png"], ["a.png", "ax2.png"]),
+        (["a.png", "b.png"], ["a.png", "bx2.png", "b.b.png"]),
+        (["a.b.png", "a.png"], ["a.bx2.png", "a.png"]),
+        (["a.png", "b/a.png"], ["a.png", "b/ax2.png"]),
+        (["a.png"], ["a.png", "a.bmp", "ax2.png"]),
+    ],
+)
+def test_an_lr_image_of_the_very_name_comes_first(tmp_path, hr_names, lr_names):
+    save_pairs(tmp_path, hr_names, lr_names)
+
+    bank = load_pairs([tmp_path / "hr"], 2, lr_dir=tmp_path / "lr")
+
+    assert [str(Path(name).relative_to(tmp_path / "hr")) for name in bank.names] == hr_names
+    assert [bank.lr(i).max() for i in range(len(bank))] == list(range(len(hr_names)))
+
+
+@pytest.mark.parametrize(
+    ("hr_names", "lr_names", "both"),
+    [
+        (["a.bmp", "a.png"], ["a.png"], "lr/a.png: may be .*hr/a.bmp or of .*hr/a.png"),
+        (["a.bmp", "a.png"], ["ax2.png"], "lr/ax2.png: may be .*hr/a.bmp or of .*hr/a.png"),
+        (["a.png"], ["a.bmp", "ax2.png"], "hr/a.png: .*lr/a.bmp or .*lr/ax2.png: give"),
+        (["a.png"], ["ax2.bmp", "ax2.png"], "hr/a.png: .*lr/ax2.bmp or .*lr/ax2.png: give"),
+        (["b/a.png"], ["b/a.bmp", "b/a.webp"], "hr/b/a.png: .*lr/b/a.bmp or .*lr/b/a.webp"),
+    ],
+)
+def test_a_pair_that_is_ambiguous_is_refused_with_both_names(tmp_path, hr_names, lr_names, both):
+    save_pairs(tmp_path, hr_names, lr_names)
+
+    with pytest.raises(InputError, match=both.replace(".png", r"\.png")) as error:
+        load_pairs([tmp_path / "hr"], 2, lr_dir=tmp_path / "lr")
+
+    assert "\n" not in str(error.value)
+
+
+def test_two_folders_do_not_share_an_lr_image(tmp_path):
+    save_pairs(tmp_path, ["a.png", "b.png"], ["a.png", "b.png"])
+    save(tmp_path / "more/b.png", picture(14, 10, 1))
+
+    with pytest.raises(InputError, match=r"lr/b\.png: may be .*hr/b\.png or of .*more/b\.png"):
+        load_pairs([tmp_path / "hr", tmp_path / "more"], 2, lr_dir=tmp_path / "lr")
+    assert len(load_pairs([tmp_path / "hr", tmp_path / "hr"], 2, lr_dir=tmp_path / "lr")) == 4
+
+
+def test_what_is_held_out_is_of_the_same_kind_where_there_is_any(tmp_path):
+    save_div2k(tmp_path / "div2k")
+    save(tmp_path / "mine/1.png", picture(14, 10))
+    root, mine = str(tmp_path / "div2k"), str(tmp_path / "mine")
+
+    assert held_out(["div2k"]) == ("div2k",)
+    assert held_out([root]) == held_out([mine, root]) == (root,)
+    assert held_out([mine]) == held_out([str(tmp_path / "missing")]) == ("sample",)
 
 
 def test_an_empty_or_missing_folder_is_named(tmp_path):

@@ -157,8 +157,11 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"head.0.bias": shutil.rmtree}, tmp_path / "evil.pt")
     np.savez(tmp_path / "evil.npz", a=np.array([shutil.rmtree], dtype=object))
-    for name in ("evil.pt", "evil.npz"):
-        with pytest.raises(InputError, match=f"{name}: damaged or not"):
+    for name, message in (
+        ("evil.pt", "holds a pickled shutil.rmtree"),
+        ("evil.npz", "damaged or not"),
+    ):
+        with pytest.raises(InputError, match=f"{name}: {message}"):
             from_pytorch(tmp_path / name)
 
 
@@ -176,7 +179,7 @@ def test_a_missing_file_or_another_kind_is_named(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"anything")
     with pytest.raises(InputError, match=r"b\.pt: there is no such file"):
         from_pytorch(tmp_path / "b.pt")
-    with pytest.raises(InputError, match=r"a\.onnx: a checkpoint is a \.pt or a \.npz file"):
+    with pytest.raises(InputError, match=r"a\.onnx: a checkpoint ends in \.pt, .*\.npz, "):
         from_pytorch(tmp_path / "a.onnx")
 
 

@@ -20,6 +20,10 @@ def save(path: Path, height: int, width: int) -> np.ndarray:
     """A picture of noise that depends on its path."""
     seed = sum(map(ord, "/".join(path.parts[-4:])))
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return save_as(path, pixels)
+
+
+def save_as(path: Path, pixels: np.ndarray) -> np.ndarray:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return pixels
@@ -78,6 +82,21 @@ def test_two_folders_of_one_name_are_told_apart_and_one_given_twice_counts_once(
     save(benchmarks / "more/Set5/b.png", 40, 44)
     found = load_image_sets([*folders, str(benchmarks / "more/Set5")], 2)
     assert [each.name for each in found] == ["Set5", "Other", str(benchmarks / "more/Set5")]
+
+
+def test_a_folder_in_div2ks_layout_is_scored_on_its_validation_pictures(tmp_path):
+    for number in (1, 2):
+        save(tmp_path / f"DIV2K/DIV2K_train_HR/{number:04}.png", 40, 52)
+    for number in range(801, 808):
+        hr = save(tmp_path / f"DIV2K/DIV2K_valid_HR/{number:04}.png", 40, 52)
+        save_as(tmp_path / f"DIV2K/DIV2K_valid_LR_bicubic/X2/{number:04}x2.png", hr[::2, ::2])
+    (found,) = load_image_sets([str(tmp_path / "DIV2K")], 2)
+    assert found.name == "DIV2K"
+    assert found.image_names() == [f"{number:04}.png" for number in range(801, 806)]
+    np.testing.assert_array_equal(found.pairs.lr(4), found.pairs.hr(4)[::2, ::2])
+
+    (training,) = load_image_sets([str(tmp_path / "DIV2K/DIV2K_train_HR")], 2)
+    assert training.image_names() == ["0001.png", "0002.png"]
 
 
 def test_sample_gives_held_out_photographs():

@@ -15,7 +15,8 @@ from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
 from training.fit import main
-from training.fitting import tail
+from training.fitting import callbacks, tail
+from training.fitting.advice import on_validation
 from training.fitting.callbacks import ValidationPSNR
 from training.fitting.config import RECIPES, Config
 from training.fitting.plots import plot_curves
@@ -117,7 +118,7 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--variant", "edsr"], "awsrn_sd"),
         (["--scale", "5"], "2, 3, 4, 8"),
         (["--batch-size", "0"], "--batch-size"),
-        (["--patch-size", "100"], "200 of a patch"),
+        (["--patch-size", "100"], "200x200 is the least"),
         (["--ema", "1.5"], "--ema"),
         (["--ema", "nan"], "--ema"),
         (["--learning-rate", "nan"], "--learning-rate"),
@@ -190,7 +191,7 @@ def test_a_validation_picture_too_small_for_a_score_is_found_before_the_training
     small.mkdir()
     Image.fromarray(np.zeros((14, 40, 3), "uint8")).save(small / "low.png")
     given = [*arguments(photographs, tmp_path / "run"), "--val", str(small)]
-    assert "low.png: 40x14 pixels are too few for a score" in refused(capsys, given)
+    assert "low.png: 40x14 pixels are too few, 15x15 is the least" in refused(capsys, given)
     assert not (tmp_path / "run").exists()
 
 
@@ -213,21 +214,81 @@ def test_a_pruned_network_keeps_its_branches(photographs, tmp_path):
 def test_validation_crops_show_the_same_place_in_lr_and_hr():
     hr = np.random.default_rng(0).integers(0, 256, (46, 66, 3), dtype="uint8")  # LR 23x33
     lr = hr[::2, ::2]
-    pairs = [("whole", lr, hr), ("narrow", lr[:, :21], hr[:, :42])]
+    pairs = [("whole", lr, hr), ("narrow", lr[:, :21], hr[:, :42]), ("low", lr[:9], hr[:18])]
     crops = ValidationPSNR(PairBank.from_pairs(pairs, 2), crop=16).crops
-    assert crops.names == ["whole", "narrow"]
+    assert crops.names == ["whole", "narrow", "low"]
+    assert [small.shape for small, _ in crops.pairs()] == [(16, 16, 3), (16, 16, 3), (9, 9, 3)]
     for small, large in crops.pairs():
-        assert small.shape == (16, 16, 3)
         np.testing.assert_array_equal(small, large[::2, ::2])
     np.testing.assert_array_equal(crops.lr(0), lr[3:19, 8:24])
 
 
-def test_a_truncated_photograph_is_named(tmp_path, capsys):
+def add_unusable(folder) -> list[str]:
+    """Pictures that neither training nor validation can use, by name."""
+    whole = (folder / "wave_2.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    for name, width in (("dot.png", 1), ("small.png", 14)):
+        Image.fromarray(np.zeros((14, width, 3), "uint8")).save(folder / name)
+    return ["cut.png", "dot.png", "empty.png", "small.png"]
+
+
+def test_pictures_that_cannot_be_used_are_left_out_by_name(tmp_path, capsys):
     photographs = make_photographs(tmp_path / "photographs")
-    whole = (photographs / "wave_2.png").read_bytes()
-    (photographs / "wave_2.png").write_bytes(whole[: len(whole) // 2])
-    assert "wave_2.png" in refused(capsys, arguments(photographs, tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
+    names = add_unusable(photographs)
+
+    main(arguments(photographs, tmp_path / "run"))
+
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("Left out")]
+    assert len(lines) == 2  # of training and of validation
+    for line in lines:
+        assert line.startswith("Left out 4 of 6 images: ")
+        for name in names:
+            assert f"photographs/{name}: " in line
+    assert "2 training and 2 validation images" in captured.out
+
+
+@pytest.mark.parametrize("option", ["--data", "--val"])
+def test_strict_refuses_them_before_anything_is_written(photographs, tmp_path, capsys, option):
+    unusable = make_photographs(tmp_path / "unusable")
+    names = add_unusable(unusable)
+    run = tmp_path / "run"
+
+    error = refused(capsys, arguments(photographs, run, option, str(unusable), "--strict"))
+
+    assert all(f"unusable/{name}: " in error for name in names)
+    assert not run.exists()
+
+
+def test_what_is_validated_on_is_said(tmp_path):
+    (tmp_path / "DIV2K_valid_HR").mkdir()
+    root, mine = str(tmp_path), "my/photographs"
+    for config, expected in (
+        (Config(), "sample, held out from training"),
+        (Config(data=("div2k",)), "div2k, held out from training"),
+        (Config(data=(root,)), f"{root}, held out from training"),
+        (Config(data=(mine,), val=("other",)), "other"),
+        (Config(data=(mine,)), "sample, none of them yours: give --val DIR with pictures like"),
+    ):
+        assert on_validation(config).startswith(f"validating on images of {expected}")
+    assert on_validation(Config(data=(mine,), val=("other",))).endswith(" other")
+
+
+def test_a_model_worse_than_bicubic_is_said_after_a_minute_and_at_the_end(
+    photographs, tmp_path, capsys, monkeypatch
+):
+    def advice(run, *options):
+        main(arguments(photographs, tmp_path / run, *options))
+        lines = capsys.readouterr().out.splitlines()
+        text = "dB below bicubic on the validation images: train longer (--minutes)"
+        return [line.split()[0] for line in lines if text in line]
+
+    assert advice("short") == ["awsrn_s_x2"]
+    monkeypatch.setattr(callbacks, "ADVICE_AFTER", 0)
+    assert advice("long") == ["so", "awsrn_s_x2"]
+    trained = ("--variant", "awsrn_sd", "--init", "awsrn_sd_x2", "--learning-rate", "1e-6")
+    assert advice("trained", *trained) == []
 
 
 def test_halving_follows_the_paper_and_cosine_ends_low():

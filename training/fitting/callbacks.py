@@ -20,10 +20,13 @@ from awsrn_keras.network.model import AWSRN
 from awsrn_keras.scoring.score import bicubic, score_bank
 from training.lineage import digest
 
+from .advice import on_bicubic
 from .config import Config
 from .interrupts import Interrupt
 from .plots import plot_curves, save_figure
 from .run_folder import Progress, RunFolder
+
+ADVICE_AFTER = 60  # seconds
 
 
 @contextlib.contextmanager
@@ -42,11 +45,12 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 
 class ValidationPSNR(keras.callbacks.Callback):
-    """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over crops of one size.
+    """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over a crop of each image.
 
     Args:
         bank: The validation images.
-        crop: Largest side of the central LR crop, pixels, so that validation stays short.
+        crop: Largest side of the central LR crop, pixels, so that validation stays short; of
+            smaller images it is the largest square.
 
     Attributes:
         crops: The bank of crops.
@@ -55,8 +59,9 @@ class ValidationPSNR(keras.callbacks.Callback):
 
     def __init__(self, bank: PairBank, crop: int = 96) -> None:
         super().__init__()
-        side = min(crop, *(min(bank.lr_size(i)) for i in range(len(bank))))
-        pairs = (_central_crops(*pair, side, bank.scale) for pair in bank.pairs())
+        pairs = (
+            _central_crops(lr, hr, min(crop, *lr.shape[:2]), bank.scale) for lr, hr in bank.pairs()
+        )
         named = ((name, *pair) for name, pair in zip(bank.names, pairs, strict=True))
         self.crops = PairBank.from_pairs(named, bank.scale)
         self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
@@ -230,10 +235,17 @@ class StopOnDivergence(keras.callbacks.Callback):
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """One line per epoch, and on a terminal a line that moves with the steps, with time left."""
+    """One line per epoch, and on a terminal a line that moves with the steps, with time left.
 
-    def __init__(self, progress: Progress, epochs: int, steps_per_epoch: int) -> None:
+    After the first minute it says what to do if the model is worse than bicubic by then.
+    """
+
+    def __init__(
+        self, progress: Progress, epochs: int, steps_per_epoch: int, bicubic_psnr: float
+    ) -> None:
         super().__init__()
+        self.bicubic_psnr = bicubic_psnr
+        self.advised = False
         self.progress = progress
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
@@ -262,6 +274,11 @@ class ProgressLine(keras.callbacks.Callback):
             f"  {self._left()} left",
             flush=True,
         )
+        late = time.perf_counter() - self.began > ADVICE_AFTER
+        if late and not self.advised and epoch + 1 < self.epochs:
+            self.advised = True
+            if advice := on_bicubic(logs["val_psnr"], self.bicubic_psnr):
+                print(f"so far {advice}", flush=True)
 
     def _psnr(self, logs: dict) -> str:
         return f"  psnr {logs['psnr']:.2f} dB"

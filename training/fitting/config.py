@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, fields, replace
 
+from awsrn_keras.data import held_out
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import check_variant_and_scale
 
@@ -23,7 +24,7 @@ class Config:
         kernel_sizes: Of its AWMS branches; None for those of the variant. Those of `init`.
         data: "sample", "div2k", or folders of photographs.
         lr_dir: Folder of low-resolution images for `data` folders; made when absent.
-        val: Like `data`; absent: the held-out part of `data`, or of "sample" for folders.
+        val: Like `data`; absent: the held-out part of `data`, of "sample" where it has none.
         epochs, steps_per_epoch: Length of the run; the state is saved after each epoch.
         minutes: Length by the clock instead: turned into epochs once, at the start.
         batch_size: Patches per step.
@@ -72,7 +73,7 @@ class Config:
     def validation_data(self) -> tuple[str, ...]:
         if self.val is not None:
             return self.val
-        return self.data if is_named_source(self.data) else ("sample",)
+        return held_out(self.data)
 
     def check(self) -> None:
         """Raise an `InputError` that names the first value out of range."""

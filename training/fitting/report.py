@@ -8,6 +8,7 @@ from awsrn_keras.scoring.score import bicubic, score_bank
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
 
+from .advice import on_bicubic
 from .plots import plot_preview
 from .run_folder import RunFolder
 
@@ -22,9 +23,13 @@ def report(model: AWSRN, validation: PairBank, folder: RunFolder) -> None:
         "bicubic": lambda lr: bicubic(lr, scale),
     }
     print(f"\n{len(validation)} validation images      PSNR on Y   SSIM on Y")
+    psnrs = []
     for name, upscaler in methods.items():
         mean = score_bank(upscaler, validation)
         print(f"  {name:<20} {mean.psnr:8.2f} dB   {mean.ssim:.4f}")
+        psnrs.append(mean.psnr)
+    if advice := on_bicubic(*psnrs):
+        print(f"{model.name} is {advice}")
 
     rows = []
     for i in range(min(PREVIEW_ROWS, len(validation))):

@@ -20,7 +20,7 @@ from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
 from awsrn_keras.network.variants import VARIANTS
-from awsrn_keras.scoring.image_sets import check_sizes
+from awsrn_keras.scoring.image_sets import least_side
 from training.lineage import lineage
 from training.losses import LOSSES
 from training.optimizers import OPTIMIZERS
@@ -38,11 +38,17 @@ from .teacher import taught
 WARM_UP_STEPS = 200
 
 
-def load_data(config: Config) -> tuple[PairBank, PairBank]:
-    """Training and validation images; an `InputError` if any cannot be used."""
-    train = load_pairs(config.data, config.scale, "train", config.lr_dir)
-    validation = load_pairs(config.validation_data, config.scale, "validation")
-    check_sizes(validation)
+def load_data(config: Config, strict: bool = False) -> tuple[PairBank, PairBank]:
+    """Training images that hold a patch, and validation images that can be scored.
+
+    Args:
+        strict: Whether another one is an error; otherwise it is left out and named.
+    """
+    scale, patch = config.scale, config.patch_size * config.scale
+    train = load_pairs(config.data, scale, "train", config.lr_dir, least_side=patch, strict=strict)
+    validation = load_pairs(
+        config.validation_data, scale, "validation", least_side=least_side(scale), strict=strict
+    )
     return taught(train, config.teacher) if config.teacher else train, validation
 
 
@@ -81,7 +87,7 @@ def train(
             validate,
             SaveRun(config, folder, progress, facts, validate.bicubic_psnr, interrupt),
             *tensorboard(folder),
-            ProgressLine(progress, config.epochs, config.steps_per_epoch),
+            ProgressLine(progress, config.epochs, config.steps_per_epoch, validate.bicubic_psnr),
         ]
         if progress.step:
             # The rest of an epoch is a call of its own. At its end Keras puts the averaged
@@ -138,11 +144,10 @@ def card_facts(config: Config, data: PairBank, devices: list[str]) -> dict:
     """What a model card tells about a run, but for its length."""
     named = {"sample": "in the wheels of scikit-image and scikit-learn", "div2k": "of DIV2K"}
     sources = [named.get(source) or f"in {Path(source).absolute().name}" for source in config.data]
-    images = sum(min(data.lr_size(i)) >= config.patch_size for i in range(len(data)))
     taught_by = f", on the results of {Path(config.teacher).name}" if config.teacher else ""
     return {
         "machine": machine(len(devices) or 1),
-        "trained_on": f"{images} photographs {', '.join(sources)}",
+        "trained_on": f"{len(data)} photographs {', '.join(sources)}",
         "recipe": config.in_words() + taught_by,
         "seed": config.seed,
     }

@@ -109,6 +109,6 @@ def test_the_command_refuses_a_lone_branch_and_pictures_too_small(tmp_path, monk
     with pytest.raises(InputError, match="one AWMS branch only"):
         branches.run(parsed(tmp_path / "one.keras"))
     few = ["--data", write_pictures(tmp_path / "val", 14)]
-    with pytest.raises(InputError, match=r"0\.png: 20x14 pixels are too few for a score"):
+    with pytest.raises(InputError, match=r"0\.png: 20x14 pixels are too few, 15x15 is the least"):
         branches.run(parsed("awsrn_sd_x2", "-o", tmp_path / "branches.png", *few))
     assert not (tmp_path / "branches.png").exists()

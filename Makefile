@@ -20,10 +20,11 @@ test: $(if $(CI),system) lint  # every check and test; without `make system` som
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" --durations=15
 	KERAS_BACKEND=jax $(BIN)/pytest tests/network/test_layers.py tests/network/test_model.py
 
-lint: $(VENV)/installed-tests  # style and the order of imports
+lint: $(VENV)/installed-tests  # style, types and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 
 system:  # Debian packages for the tests in a browser and on a GPU (in software)
 	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null || \

@@ -83,7 +83,7 @@ class BareNetwork:
         "    print(time.perf_counter() - start, flush=True)\n"
     )
 
-    def __init__(self, preset: str, engine: str):
+    def __init__(self, preset: str, engine: str) -> None:
         command = [sys.executable, "-c", self._CODE, preset, engine, str(WINDOW)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)

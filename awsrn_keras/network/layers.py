@@ -37,7 +37,7 @@ class WeightNormConv2D(keras.layers.Layer):
     Source: Salimans and Kingma (2016), arXiv:1602.07868; no epsilon under the root.
     """
 
-    def __init__(self, filters: int, kernel_size: int, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, **kwargs) -> None:
         super().__init__(**kwargs)
         if filters < 1:
             raise ValueError(f"WeightNormConv2D needs at least 1 filter, got {filters}.")
@@ -46,7 +46,7 @@ class WeightNormConv2D(keras.layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         bound = 1 / math.sqrt(math.prod(shape[:3]))
         uniform = keras.initializers.RandomUniform(-bound, bound)
@@ -96,11 +96,11 @@ def _convolve(x, kernel, bias, dtype):
 class _AdaptiveResidual(keras.layers.Layer):
     """`lambda_res * F(x) + lambda_x * x`, which AWRU and LFB share; both lambdas start at 1."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs) -> None:
         # Without autocast the incoming residual stream is not rounded to 16 bits.
         super().__init__(autocast=False, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         if input_shape[-1] != self.filters:
             raise ValueError(
                 f"{type(self).__name__} expects {self.filters} channels, got input {input_shape}."
@@ -140,7 +140,7 @@ class AWRU(_AdaptiveResidual):
     Source: arXiv:1904.02358, section 3.2; class `AWRU` in code/src/model/awsrn.py.
     """
 
-    def __init__(self, filters: int, expanded_filters: int, **kwargs):
+    def __init__(self, filters: int, expanded_filters: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.expanded_filters = expanded_filters
@@ -148,7 +148,7 @@ class AWRU(_AdaptiveResidual):
         self.expand = WeightNormConv2D(expanded_filters, 3, dtype=dtype, name="expand")
         self.reduce = WeightNormConv2D(filters, 3, dtype=dtype, name="reduce")
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         super().build(input_shape)
         self.expand.build(input_shape)
         self.reduce.build((*input_shape[:-1], self.expanded_filters))
@@ -181,7 +181,7 @@ class LFB(_AdaptiveResidual):
     Source: arXiv:1904.02358, section 3.2; class `LFB` in code/src/model/awsrn.py.
     """
 
-    def __init__(self, filters: int, units: int, expanded_filters: int, **kwargs):
+    def __init__(self, filters: int, units: int, expanded_filters: int, **kwargs) -> None:
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"LFB needs at least 1 unit, got {units}.")
@@ -193,7 +193,7 @@ class LFB(_AdaptiveResidual):
         ]
         self.fusion = WeightNormConv2D(filters, 3, dtype=dtype, name="fusion")
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         super().build(input_shape)
         for unit in self.units:
             unit.build(input_shape)
@@ -238,7 +238,9 @@ class AWMS(keras.layers.Layer):
     summing first gives the same picture.
     """
 
-    def __init__(self, filters: int, kernel_sizes: tuple[int, ...] = (3, 5, 7, 9), **kwargs):
+    def __init__(
+        self, filters: int, kernel_sizes: tuple[int, ...] = (3, 5, 7, 9), **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         if not kernel_sizes or len(set(kernel_sizes)) < len(kernel_sizes):
             raise ValueError(f"AWMS needs one or more different kernel_sizes, got {kernel_sizes}.")
@@ -249,7 +251,7 @@ class AWMS(keras.layers.Layer):
             for size in self.kernel_sizes
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         start = keras.initializers.Constant(1 / len(self.branches))
         self.alphas = [
             self.add_weight(name=f"alpha_{size}", shape=(), initializer=start, autocast=False)

@@ -48,7 +48,7 @@ class AWSRN(keras.Model):
         dtype=None,
         name: str | None = None,
         **kwargs,
-    ):
+    ) -> None:
         check_variant_and_scale(variant, scale)
         size = VARIANTS[variant]
         kernel_sizes = tuple(kernel_sizes or size.kernel_sizes)

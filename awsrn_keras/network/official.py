@@ -30,15 +30,15 @@ def official_tensors(
     """Every tensor of a network by its official name, e.g. "body.0.b1.x_scale.scale"."""
     tensors = {}
 
-    def conv(name, path, outputs, inputs, size=3):
+    def conv(name, path, outputs, inputs, size=3) -> None:
         tensors[f"{name}.bias"] = Tensor(f"{path}/bias", (outputs,))
         tensors[f"{name}.weight_g"] = Tensor(f"{path}/g", (outputs, 1, 1, 1))
         tensors[f"{name}.weight_v"] = Tensor(f"{path}/v", (outputs, inputs, size, size))
 
-    def scalar(name, path):
+    def scalar(name, path) -> None:
         tensors[f"{name}.scale"] = Tensor(path, (1,))
 
-    def lambdas(name, path):
+    def lambdas(name, path) -> None:
         scalar(f"{name}.res_scale", f"{path}/lambda_res")
         scalar(f"{name}.x_scale", f"{path}/lambda_x")
 

@@ -29,7 +29,7 @@ class KerasEngine:
 
     dtype = np.dtype("float32")
 
-    def __init__(self, model: AWSRN | str | os.PathLike):
+    def __init__(self, model: AWSRN | str | os.PathLike) -> None:
         if not isinstance(model, AWSRN):
             model = load_model(model)
         self.scale = model.scale

@@ -30,7 +30,7 @@ class LiteRTEngine:
             another network, or LiteRT is missing.
     """
 
-    def __init__(self, preset: str, precision: str = "float"):
+    def __init__(self, preset: str, precision: str = "float") -> None:
         path = tflite_path(preset, precision)
         card = presets()[preset]
         variant = VARIANTS[card["variant"]]

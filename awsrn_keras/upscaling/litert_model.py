@@ -24,7 +24,7 @@ class LiteRTModel:
         ValueError, RuntimeError: LiteRT cannot load the file.
     """
 
-    def __init__(self, model: os.PathLike | bytes, threads: int = 2):
+    def __init__(self, model: os.PathLike | bytes, threads: int = 2) -> None:
         new_interpreter = import_litert().interpreter.Interpreter
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.interpreter = new_interpreter(model_content=content, num_threads=threads)

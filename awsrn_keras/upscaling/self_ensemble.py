@@ -8,7 +8,7 @@ from .engine import Engine
 class SelfEnsemble:
     """An engine's mean over the eight flips and rotations of the window, in float32."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dtype, self.scale = engine.dtype, engine.scale
         self.margin, self.window_pixels = engine.margin, engine.window_pixels

@@ -32,7 +32,7 @@ class Upscaler:
         max_pixels: Pixels of the largest picture file that is taken.
     """
 
-    def __init__(self, model: AWSRN, window: int = 512):
+    def __init__(self, model: AWSRN, window: int = 512) -> None:
         self.network = _with_separate_sums(fuse(model))
         self.max_pixels = min(MAX_PIXELS, _LARGEST_PNG // (3 * model.scale**2))
         self._scale = model.scale

@@ -29,7 +29,7 @@ class RestServer:
             the system's.
     """
 
-    def __init__(self, url: str, model: str, timeout: float, ca: Path | None = None):
+    def __init__(self, url: str, model: str, timeout: float, ca: Path | None = None) -> None:
         self._url = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}:predict"
         self._timeout = timeout
         self._tls = _tls(ca) if url.lower().startswith("https:") else None
@@ -84,7 +84,7 @@ class GrpcServer:
 
     def __init__(
         self, address: str, model: str, timeout: float, tls: bool = False, ca: Path | None = None
-    ):
+    ) -> None:
         try:
             import grpc
             from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub

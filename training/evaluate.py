@@ -35,6 +35,14 @@ def parser() -> argparse.ArgumentParser:
         "bicubic), benchmarks with x2/HR and x2/LR inside, folders of such benchmarks; sample, "
         "div2k or a folder in DIV2K's layout: their validation pictures (default sample)",
     )
+    option(
+        "--degrade",
+        nargs="+",
+        metavar="CONDITION",
+        default=["clean"],
+        help="score under these conditions, e.g. clean jpeg75 noise10 blur1 (JPEG of a quality, "
+        "noise and blur of a standard deviation in LR levels and HR pixels; default clean)",
+    )
     option("--scale", type=int, metavar="S", help="magnification (default: the models' own)")
     option("--per-image", action="store_true", help="print the score of every picture too")
     option(
@@ -42,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="average each model over the eight flips and rotations: better, eight times slower",
     )
+    option("--plot", type=Path, metavar="FILE", help="draw PSNR against JPEG quality")
     option("-o", "--output", "--json", type=Path, metavar="FILE", help="write all scores as JSON")
     return parse
 
@@ -60,7 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     models = {name: load_model(name) for name in options.models}
     scale = common_scale(models, options.scale)
-    image_sets = load_image_sets(options.data, scale)
+    image_sets = [
+        image_set.degraded(condition)
+        for image_set in load_image_sets(options.data, scale)
+        for condition in options.degrade
+    ]
     upscalers = {"bicubic": functools.partial(bicubic, scale=scale)}
     for name, model in models.items():
         engine = KerasEngine(model)
@@ -75,6 +88,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.per_image:
         print(*map(image_table, results), sep="\n\n", end="\n\n")
     print(mean_table(results))
+    if options.plot:
+        from training.fitting.plots import plot_jpeg
+
+        plot_jpeg(results, options.degrade, options.plot)
     if options.output:
         write_scores(options.output, scale, options.self_ensemble, models, results)
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import (
@@ -59,6 +60,12 @@ OPTIONS = (
     ("schedule", "NAME", " or ".join(SCHEDULES)),
     ("ema", "FLOAT", "momentum of averaged weights, e.g. 0.999"),
     ("precision", "NAME", ", ".join(PRECISIONS)),
+    (
+        "degrade",
+        "NAME",
+        "make LR patches worse as photographs are: photo (blur, noise, JPEG), or a JSON file with "
+        "other values for it",
+    ),
     (
         "teacher",
         "MODEL",
@@ -117,6 +124,8 @@ def main(arguments: list[str] | None = None) -> None:
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
     distribute, strict = options.pop("distribute"), options.pop("strict")
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    if "degrade" in given:
+        given["degrade"] = Degradation.named(given["degrade"])
     if resume and path is None:
         raise InputError("--resume needs --run-dir with the folder of the run.")
     new = None if resume else with_options(RECIPES[recipe], given)

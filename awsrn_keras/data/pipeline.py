@@ -17,13 +17,19 @@ import numpy as np
 
 from ..errors import InputError
 from .bank import PairBank
+from .degradations import Degradation, degraded_patch
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 def crop_dataset(
-    bank: PairBank, batch_size: int, patch_size: int, seed: int, first_step: int = 0
+    bank: PairBank,
+    batch_size: int,
+    patch_size: int,
+    seed: int,
+    first_step: int = 0,
+    degrade: Degradation | None = None,
 ) -> tf.data.Dataset:
     """An endless dataset of batches of aligned crops, randomly flipped and turned.
 
@@ -37,6 +43,7 @@ def crop_dataset(
             times larger.
         seed: Decides everything: each seed gives a sequence of its own.
         first_step: Batches to skip, at no cost.
+        degrade: How the LR crops are made worse; None leaves them as they are.
 
     Returns:
         Batches `(lr, hr)`, float32 RGB 0..255 `(batch, side, side, 3)`.
@@ -46,7 +53,7 @@ def crop_dataset(
     """
     import tensorflow as tf
 
-    crops = CropReader(bank, batch_size, patch_size, seed)
+    crops = CropReader(bank, batch_size, patch_size, seed, degrade=degrade)
     shapes = [(batch_size, side, side, 3) for side in (patch_size, patch_size * bank.scale)]
 
     def as_tensors(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -71,7 +78,7 @@ class CropReader:
     the interpreter exits: then the process hung about every second time.
 
     Args:
-        bank, batch_size, patch_size, seed: As for `crop_dataset`.
+        bank, batch_size, patch_size, seed, degrade: As for `crop_dataset`.
         ahead: Batches that are cut in advance.
 
     Raises:
@@ -79,15 +86,21 @@ class CropReader:
     """
 
     def __init__(
-        self, bank: PairBank, batch_size: int, patch_size: int, seed: int, ahead: int = 4
+        self,
+        bank: PairBank,
+        batch_size: int,
+        patch_size: int,
+        seed: int,
+        ahead: int = 4,
+        degrade: Degradation | None = None,
     ) -> None:
         usable = _large_enough(bank, patch_size)
         self._cut = lambda step: crop_batch(
-            bank, usable, patch_size, seed, step * batch_size, batch_size
+            bank, usable, patch_size, seed, step * batch_size, batch_size, degrade
         )
         self._ahead = ahead
         self._batches: dict[int, Future] = {}
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(ahead if degrade else 1)  # JPEG takes its time
         self._lock = threading.Lock()
 
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +116,13 @@ class CropReader:
 
 
 def crop_batch(
-    bank: PairBank, images: list[int], patch_size: int, seed: int, first: int, count: int
+    bank: PairBank,
+    images: list[int],
+    patch_size: int,
+    seed: int,
+    first: int,
+    count: int,
+    degrade: Degradation | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Examples `first` to `first + count - 1`: uint8 LR and HR `(count, side, side, 3)`.
 
@@ -116,7 +135,12 @@ def crop_batch(
     for k, (down, right, turn, _) in enumerate(words.reshape(count, 4).tolist()):
         turns, place = divmod(first + k, len(images))
         pair = bank.pair(images[_order_of_pass(seed, turns, len(images))[place]])
-        crops = orient_pair(*crop_pair(*pair, patch_size, down, right), turn)
+        low, high = crop_pair(*pair, patch_size, down, right)
+        if degrade:
+            corner = crop_corner(pair[0], patch_size, down, right)
+            random = np.random.Generator(np.random.Philox(key=_key(seed, first + k + 2**63)))
+            low = degraded_patch(*pair, corner, patch_size, degrade, random)
+        crops = orient_pair(low, high, turn)
         for side, crop in zip(batch, crops, strict=True):
             # Whole pixels are copied, three times as fast as bytes.
             side[k].view("V3")[...] = crop.view("V3")
@@ -131,10 +155,14 @@ def crop_pair(
     `down` and `right` are any whole numbers from 0; their remainders choose the corner.
     """
     scale = hr.shape[0] // lr.shape[0]
-    top = down % (lr.shape[0] - patch_size + 1)
-    left = right % (lr.shape[1] - patch_size + 1)
+    top, left = crop_corner(lr, patch_size, down, right)
     bottom, end = top + patch_size, left + patch_size
     return lr[top:bottom, left:end], hr[top * scale : bottom * scale, left * scale : end * scale]
+
+
+def crop_corner(lr: np.ndarray, patch_size: int, down: int, right: int) -> tuple[int, int]:
+    """Row and column where `crop_pair` begins in the LR image."""
+    return down % (lr.shape[0] - patch_size + 1), right % (lr.shape[1] - patch_size + 1)
 
 
 def orient_pair(lr: np.ndarray, hr: np.ndarray, turn: int) -> tuple[np.ndarray, np.ndarray]:

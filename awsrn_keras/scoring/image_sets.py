@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data import PairBank, load_pairs
+from ..data.degradations import degraded_bank
 from ..errors import InputError
 
 _SSIM_WINDOW = 11
@@ -20,6 +21,12 @@ class ImageSet(NamedTuple):
 
     def image_names(self) -> list[str]:
         return [Path(name).name for name in self.pairs.names]
+
+    def degraded(self, condition: str) -> "ImageSet":
+        """The set under a condition of `degraded_image`, which its name then tells."""
+        if condition == "clean":
+            return self
+        return ImageSet(f"{self.name} {condition}", degraded_bank(self.pairs, condition))
 
 
 def least_side(scale: int) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from awsrn_keras.data import CropReader, PairBank, crop_dataset, pipeline
+from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.data.pipeline import crop_batch, crop_pair, orient_pair
 from awsrn_keras.errors import InputError
 
@@ -203,3 +204,23 @@ def test_the_next_batches_are_cut_once_while_one_is_used(bank, monkeypatch):
     reader(6), reader(7)
     assert [cut.get(timeout=20) for _ in range(2)] == [8, 9]
     assert cut.empty()
+
+
+def test_degraded_crops_depend_on_seed_and_number_alone(bank):
+    setting = Degradation(clean=0, noise=1, noise_sigma=(5, 9))
+    later = batches(crop_dataset(bank, 4, PATCH, 3, first_step=2, degrade=setting), 2)
+    reader = CropReader(bank, 4, PATCH, 3, degrade=setting)
+    clean = CropReader(bank, 4, PATCH, 3)
+
+    for step, (lr, hr) in enumerate(later, 2):
+        np.testing.assert_array_equal(lr, reader(step)[0])
+        np.testing.assert_array_equal(hr, clean(step)[1])  # the ground truth stays
+        assert all(np.any(a != b) for a, b in zip(lr, clean(step)[0], strict=True))
+    other = CropReader(bank, 4, PATCH, 4, degrade=setting)
+    assert not np.array_equal(other(2)[0], reader(2)[0])
+
+
+def test_patches_left_clean_are_turned_with_their_ground_truth(bank):
+    all_clean = CropReader(bank, 16, PATCH, 2, degrade=Degradation(clean=1))
+    for given, expected in zip(all_clean(0), CropReader(bank, 16, PATCH, 2)(0), strict=True):
+        np.testing.assert_array_equal(given, expected)

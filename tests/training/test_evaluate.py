@@ -11,6 +11,7 @@ from PIL import Image
 
 from awsrn_keras import AWSRN, psnr_y, ssim_y, upscale
 from awsrn_keras.command_line import run_command
+from awsrn_keras.errors import InputError
 from awsrn_keras.scoring.image_sets import load_image_sets
 from awsrn_keras.scoring.published import published
 from awsrn_keras.scoring.score import Score, bicubic
@@ -200,3 +201,31 @@ def test_a_mistake_is_one_line_and_status_2(
     assert error.count("\n") == 1
     assert message in error
     assert not output.exists()
+
+
+def test_pictures_are_scored_under_the_conditions_asked_for(benchmark, network, tmp_path, capsys):
+    _, path = network
+    names = ["clean", "jpeg75", "jpeg30", "noise20"]
+    plot, scores = tmp_path / "plot.png", tmp_path / "scores.json"
+    files = ["--plot", str(plot), "--json", str(scores)]
+    main([path, "--data", str(benchmark), "--degrade", *names, *files])
+
+    header = capsys.readouterr().out.splitlines()[3]
+    sets = json.loads(scores.read_text())["sets"]
+    assert [each["name"] for each in sets] == ["Set5", *(f"Set5 {name}" for name in names[1:])]
+    assert "Set5 jpeg30, 2 pictures" in header
+    psnr = [each["scores"]["bicubic"]["psnr"] for each in sets]
+    assert len(set(psnr)) == 4
+    lr, hr = (np.asarray(Image.open(benchmark / "x2" / s / "a.png")) for s in ("LR", "HR"))
+    noisy = np.clip(np.round(lr + np.random.default_rng(0).normal(0, 20, lr.shape)), 0, 255)
+    expected = psnr_y(bicubic(noisy.astype("uint8"), 2), hr, 2)
+    by_hand = sets[3]["scores"]["bicubic"]["per_image"][0]["psnr"]
+    assert by_hand == pytest.approx(expected)
+    assert Image.open(plot).width > 300
+
+
+def test_an_unknown_condition_is_one_line(benchmark, network):
+    with pytest.raises(InputError, match="fog: choose conditions such as jpeg90"):
+        main([network[1], "--data", str(benchmark), "--degrade", "fog"])
+    with pytest.raises(InputError, match="two or more of the conditions"):
+        main([network[1], "--data", str(benchmark), "--plot", "x.png"])

@@ -12,6 +12,7 @@ from training_runs import arguments, make_photographs
 from awsrn_keras import prune_branches
 from awsrn_keras.command_line import run_command
 from awsrn_keras.data import PairBank, load_pairs
+from awsrn_keras.errors import InputError
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
 from training.fit import main
@@ -302,3 +303,29 @@ def test_halving_follows_the_paper_and_cosine_ends_low():
     np.testing.assert_allclose(rate(100), 1e-3, rtol=1e-6)
     np.testing.assert_allclose(rate(550), 1e-3 * (0.5 + 0.5e-3), rtol=1e-3)
     np.testing.assert_allclose(rate(1000), 1e-6, rtol=1e-3)
+
+
+def test_a_degraded_run_records_how_and_is_judged_by_degraded_pictures(
+    photographs, tmp_path, capsys
+):
+    setting = tmp_path / "mine.json"
+    setting.write_text('{"clean": 0.5, "jpeg_quality": [60, 80]}')
+    folder = tmp_path / "run"
+    main(arguments(photographs, folder, "--degrade", str(setting)))
+
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["degrade"]["clean"], config["degrade"]["jpeg_quality"]) == (0.5, [60, 80])
+    assert "quality 60 to 80" in config["trained"]["recipe"]
+    bank = load_pairs([photographs], 2)
+    clean, degraded = (ValidationPSNR(bank, c) for c in (("clean",), ("clean", "jpeg30")))
+    assert len(degraded.crops) == 2 * len(clean.crops) == 4
+    assert degraded.bicubic_psnr < clean.bicubic_psnr - 0.1
+    setting.write_text('{"clean": 0.4, "jpeg_quality": [60, 80]}')
+    with pytest.raises(InputError, match="was started with --degrade"):
+        main(["--resume", "--run-dir", str(folder), "--degrade", str(setting)])
+
+
+def test_an_unknown_degradation_leaves_nothing_behind(photographs, tmp_path):
+    with pytest.raises(InputError, match="fog: choose photo or name a JSON file"):
+        main(arguments(photographs, tmp_path / "run", "--degrade", "fog"))
+    assert not (tmp_path / "run").exists()

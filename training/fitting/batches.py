@@ -17,8 +17,8 @@ def training_data(config: Config, data: PairBank, first_step: int = 0) -> Iterab
     """
     options = (data, config.batch_size, config.patch_size, config.seed)
     if keras.backend.backend() == "tensorflow":
-        return crop_dataset(*options, first_step)
-    return CropSequence(CropReader(*options), first_step)
+        return crop_dataset(*options, first_step, config.degrade)
+    return CropSequence(CropReader(*options, degrade=config.degrade), first_step)
 
 
 class CropSequence(keras.utils.PyDataset):

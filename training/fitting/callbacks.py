@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from awsrn_keras.data import PairBank
+from awsrn_keras.data.degradations import degraded_image
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import save_weights
@@ -49,6 +50,7 @@ class ValidationPSNR(keras.callbacks.Callback):
 
     Args:
         bank: The validation images.
+        conditions: Of `degraded_image`; the mean is taken over all of them.
         crop: Largest side of the central LR crop, pixels, so that validation stays short; of
             smaller images it is the largest square.
 
@@ -57,12 +59,18 @@ class ValidationPSNR(keras.callbacks.Callback):
         bicubic_psnr: What bicubic reaches on them, dB.
     """
 
-    def __init__(self, bank: PairBank, crop: int = 96) -> None:
+    def __init__(
+        self, bank: PairBank, conditions: tuple[str, ...] = ("clean",), crop: int = 96
+    ) -> None:
         super().__init__()
         pairs = (
             _central_crops(lr, hr, min(crop, *lr.shape[:2]), bank.scale) for lr, hr in bank.pairs()
         )
-        named = ((name, *pair) for name, pair in zip(bank.names, pairs, strict=True))
+        named = (
+            (name, degraded_image(lr, hr, condition, number), hr)
+            for number, (name, (lr, hr)) in enumerate(zip(bank.names, pairs, strict=True))
+            for condition in conditions
+        )
         self.crops = PairBank.from_pairs(named, bank.scale)
         self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
 

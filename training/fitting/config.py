@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from awsrn_keras.data import held_out
+from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import check_variant_and_scale
 
@@ -12,7 +13,7 @@ OPTIMIZER_NAMES = ("adam", "muon")  # see training/optimizers.py
 LOSS_NAMES = ("l1", "mse", "charbonnier", "log_mse")  # see training/losses.py
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # Keys that the config.json of older runs lacks, and what those runs did.
-ADDED_LATER = {"kernel_sizes": None}
+ADDED_LATER = {"kernel_sizes": None, "degrade": None}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Config:
         ema: Momentum of the average of the weights, 0 for none; it reaches about
             1 / (1 - ema) steps back.
         precision: Keras dtype policy.
+        degrade: How LR patches are made worse (blur, noise, JPEG); None leaves them clean.
         teacher: A MODEL whose results are learned instead of the photographs (see `taught`).
         init: "scratch" or a MODEL whose weights to start from (see `copy_weights`).
         seed: Of weights, image order, crops and flips.
@@ -60,6 +62,7 @@ class Config:
     schedule: str = "cosine"
     ema: float = 0.0
     precision: str = "float32"
+    degrade: Degradation | None = None
     teacher: str | None = None
     init: str = "scratch"
     seed: int = 0
@@ -120,8 +123,10 @@ class Config:
         names = [field.name for field in fields(cls)]
         if missing := [name for name in names if name not in stored]:
             raise ValueError(f"it lacks {', '.join(missing)}, which this version needs")
-        values = {name: stored[name] for name in names}
-        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        values = with_tuples({name: stored[name] for name in names})
+        if values["degrade"] is not None:
+            values["degrade"] = Degradation(**with_tuples(values["degrade"]))
+        config = cls(**values)
         config.check()
         return config
 
@@ -135,7 +140,8 @@ class Config:
             f"{self.schedule} schedule",
             self.precision,
         ]
-        return ", ".join([*words, *([f"EMA {self.ema:g}"] if self.ema else [])])
+        words += [f"EMA {self.ema:g}"] if self.ema else []
+        return ", ".join([*words, *([self.degrade.in_words()] if self.degrade else [])])
 
 
 RECIPES = {
@@ -171,6 +177,11 @@ def with_options(base: Config, given: dict) -> Config:
     config = replace(base, **given)
     config.check()
     return config
+
+
+def with_tuples(values: dict) -> dict:
+    """What JSON has made lists of are tuples again."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def is_named_source(data: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Pictures from which a person can judge a run: curves.png and preview.png."""
+"""Pictures from which a person can judge a run or a model: curves, preview, PSNR against JPEG."""
 
 from pathlib import Path
 
@@ -8,8 +8,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.scoring.metrics import psnr_y
+from awsrn_keras.scoring.score import mean_score
+from awsrn_keras.scoring.scoreboard import SetScores
 
 
 def plot_curves(history: list[dict], bicubic_psnr: float, loss_name: str) -> plt.Figure:
@@ -72,3 +75,31 @@ def save_figure(figure: plt.Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
     plt.close(figure)
+
+
+def plot_jpeg(results: list[SetScores], conditions: list[str], path: Path) -> None:
+    """Draw the mean PSNR of each method against JPEG quality, clean pictures at the right end.
+
+    Args:
+        results: One for each set and condition, all conditions of a set side by side.
+        conditions: Of `degraded_image`; those that are not JPEG are left out.
+
+    Raises:
+        InputError: Fewer than two are left.
+    """
+    qualities = [101 if c == "clean" else int(c[4:]) if c[:4] == "jpeg" else 0 for c in conditions]
+    kept = sorted(filter(qualities.__getitem__, range(len(conditions))), key=qualities.__getitem__)
+    if len(kept) < 2:
+        raise InputError("A plot needs two or more of the conditions clean, jpeg90, jpeg75, ...")
+    sets = [results[i : i + len(conditions)] for i in range(0, len(results), len(conditions))]
+    figure, axes = plt.subplots(
+        1, len(sets), figsize=(1 + 5 * len(sets), 4), layout="constrained", squeeze=False
+    )
+    for axis, scores in zip(axes[0], sets, strict=True):
+        for method in scores[0].methods:
+            values = [mean_score(scores[i].methods[method]).psnr for i in kept]
+            axis.plot([conditions[i] for i in kept], values, marker="o", label=method)
+        axis.set(title=scores[0].name.split()[0], ylabel="PSNR on Y (dB)")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    save_figure(figure, path)

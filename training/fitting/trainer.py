@@ -16,6 +16,7 @@ from keras import KerasTensor as Tensor
 import awsrn_keras
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.data import PairBank, load_pairs
+from awsrn_keras.data.degradations import CONDITIONS
 from awsrn_keras.files import replacing
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.model import AWSRN
@@ -78,7 +79,8 @@ def train(
         batches = training_data(config, data, first_step)
         if saved is None and config.init != "scratch":
             start_from(load_model(config.init), model, batches)
-        validate = ValidationPSNR(validation)
+        conditions = ("clean", *CONDITIONS) if config.degrade else ("clean",)
+        validate = ValidationPSNR(validation, conditions)
         facts = card_facts(config, data, devices)
         if not resumed:  # from here on nothing that the user gave can be refused
             folder.start(config, **environment(), lineage=parents(config))

@@ -1,0 +1,271 @@
+"""Photographs as people have them: blur, other ways to shrink, noise and JPEG for LR images.
+
+A network trained on clean images alone sharpens noise and JPEG blocks. Here an LR patch is
+made worse, as a camera and a web page would, while its HR patch stays as it is. All randomness
+comes from the generator that is passed in, so an example is a function of its number alone.
+"""
+
+import io
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError
+from ..pictures.resize import imresize
+from .bank import PairBank
+
+_GRID = 16  # pixels of a JPEG block where colour is halved
+_RADIUS = 3  # of a blur, LR pixels
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """How LR patches are made worse: blur, noise and JPEG, in this order.
+
+    Probabilities are 0..1; ranges are drawn from uniformly.
+
+    Attributes:
+        clean: Share of the patches that are left alone.
+        shrink: Shares of the ways in which the others are shrunk: bicubic, area, bilinear.
+        blur: Probability of a Gaussian blur.
+        blur_sigma: Its standard deviation, LR pixels.
+        anisotropic: Share of the blurs with two different deviations, at any angle.
+        noise: Probability of Gaussian noise.
+        noise_sigma: Its standard deviation, levels of 255.
+        grey_noise: Share of the noise that is the same in R, G and B.
+        jpeg: Probability of JPEG.
+        jpeg_quality: Of Pillow, 1..100.
+        halved_colour: Share of the JPEGs with 4:2:0, the others have 4:4:4.
+        second_jpeg: Share of the JPEGs that were compressed before, on another 8x8 grid.
+
+    Raises:
+        InputError: A value is out of range; the message names it.
+    """
+
+    clean: float = 0.15
+    shrink: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    blur: float = 0.5
+    blur_sigma: tuple[float, float] = (0.2, 0.7)
+    anisotropic: float = 0.3
+    noise: float = 0.5
+    noise_sigma: tuple[float, float] = (1.0, 10.0)
+    grey_noise: float = 0.5
+    jpeg: float = 0.9
+    jpeg_quality: tuple[int, int] = (30, 95)
+    halved_colour: float = 0.8
+    second_jpeg: float = 0.2
+
+    def __post_init__(self) -> None:
+        limits = {"shrink": (0, 1), "blur_sigma": (0.05, 3), "noise_sigma": (0, 100)}
+        limits["jpeg_quality"] = (1, 100)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low, high = limits.get(field.name, (0, 1))
+            numbers = value if isinstance(value, tuple) else (value,)
+            rising = field.name == "shrink" or list(numbers) == sorted(numbers)
+            wanted = len(field.default) if isinstance(field.default, tuple) else 1
+            whole = all(isinstance(n, int | float) and low <= n <= high for n in numbers)
+            if not (whole and rising and len(numbers) == wanted):
+                raise InputError(f"{field.name}: {value!r} is not within {low}..{high}.")
+        if not sum(self.shrink) > 0:
+            raise InputError(f"shrink: {self.shrink!r} names no way to shrink.")
+
+    def in_words(self) -> str:
+        """What is done to LR patches, for a model card."""
+        return (
+            f"LR patches with blur ({self.blur:.0%}, sigma {_range(self.blur_sigma)}), noise "
+            f"({self.noise:.0%}, sigma {_range(self.noise_sigma)}) and JPEG ({self.jpeg:.0%}, "
+            f"quality {_range(self.jpeg_quality)}), {self.clean:.0%} clean"
+        )
+
+    @classmethod
+    def named(cls, name: str) -> "Degradation":
+        """A setting by its name, "photo", or from a JSON file of the attributes that differ.
+
+        Raises:
+            InputError: There is no such setting or file, or the file is damaged or holds what
+                is no attribute.
+        """
+        if name in SETTINGS:
+            return SETTINGS[name]
+        path = Path(name)
+        if path.suffix != ".json" or not path.is_file():
+            raise InputError(f"{name}: choose {', '.join(SETTINGS)} or name a JSON file.")
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+            return cls(**values)
+        except (InputError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not a setting of degradations ({error}).") from None
+
+
+SETTINGS = {"photo": Degradation()}
+# What a network for photographs is scored on, and its best epoch chosen by.
+CONDITIONS = ("jpeg90", "jpeg75", "jpeg50", "jpeg30", "noise5", "noise10", "blur1")
+
+
+def degraded_image(lr: np.ndarray, hr: np.ndarray, condition: str, number: int = 0) -> np.ndarray:
+    """A whole LR image under test conditions that are the same for everybody.
+
+    Args:
+        lr, hr: RGB uint8 `(height, width, 3)`, `hr` a whole number of times larger.
+        condition: "clean"; "jpeg75": Pillow's JPEG of that quality, 1..100, with its own
+            subsampling; "noise10": Gaussian noise of that standard deviation, levels of 255;
+            "blur1": a Gaussian of that standard deviation, HR pixels, before `imresize`.
+        number: Of the image in its set: seeds the noise.
+
+    Raises:
+        InputError: There is no such condition.
+    """
+    match = re.fullmatch(r"(clean)|(jpeg|noise|blur)(\d+(?:\.\d+)?)", condition)
+    if match is None:
+        raise InputError(
+            f"{condition}: choose conditions such as {', '.join(CONDITIONS)}, or clean."
+        )
+    kind, value = match[2], float(match[3] or 0)
+    if kind == "jpeg":
+        if not (1 <= value <= 100 and value.is_integer()):
+            raise InputError(f"{condition}: the quality of JPEG is 1 to 100.")
+        return jpeg(lr, int(value))
+    if kind == "noise":
+        random = np.random.default_rng(number)
+        return rounded(lr + random.normal(0, value, lr.shape))
+    if kind == "blur":
+        if not 0.1 <= value <= 10:
+            raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
+        return imresize(rounded(blurred(hr, (value, value))), size=lr.shape[:2])
+    return lr
+
+
+def degraded_bank(bank: PairBank, condition: str) -> PairBank:
+    """The images of a bank under a condition of `degraded_image`."""
+    pairs = (
+        (name, degraded_image(*bank.pair(number), condition, number), bank.hr(number))
+        for number, name in enumerate(bank.names)
+    )
+    return PairBank.from_pairs(pairs, bank.scale)
+
+
+def degraded_patch(
+    lr: np.ndarray,
+    hr: np.ndarray,
+    corner: tuple[int, int],
+    side: int,
+    setting: Degradation,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """The patch of an LR image after what `setting` draws from `random`.
+
+    Args:
+        lr, hr: Whole images, RGB uint8, `hr` a whole number of times larger.
+        corner: Row and column of the patch in `lr`.
+        side: Height and width of the patch, LR pixels.
+
+    Returns:
+        `(side, side, 3)`, uint8. JPEG's 8x8 grid may begin at any of its pixels.
+    """
+    top, left = corner
+    if random.random() < setting.clean:
+        return lr[top : top + side, left : left + side]
+    jpegs = 0
+    if random.random() < setting.jpeg:
+        jpegs = 2 if random.random() < setting.second_jpeg else 1
+    margin = _GRID * jpegs + _RADIUS
+    rows, columns = (np.arange(start - margin, start + side + margin) for start in corner)
+    image = _shrunk(lr, hr, rows, columns, _chosen(setting.shrink, random))
+    if random.random() < setting.blur:
+        image = blurred(image, *_blur(setting, random))
+    if random.random() < setting.noise:
+        sigma = random.uniform(*setting.noise_sigma)
+        channels = 1 if random.random() < setting.grey_noise else 3
+        noise = random.standard_normal((*image.shape[:2], channels), dtype=np.float32)
+        image = image + np.float32(sigma) * noise
+    image = rounded(image)
+    for _ in range(jpegs):
+        # What is cut off at the top left moves the grid, 0 to 15 pixels either way.
+        y, x = random.integers(0, _GRID, 2)
+        bottom, right = (
+            start + (length - start) // _GRID * _GRID
+            for start, length in zip((y, x), image.shape[:2], strict=True)
+        )
+        quality = int(random.integers(*setting.jpeg_quality, endpoint=True))
+        subsampling = "4:2:0" if random.random() < setting.halved_colour else "4:4:4"
+        image[y:bottom, x:right] = jpeg(image[y:bottom, x:right], quality, subsampling)
+    return image[margin : margin + side, margin : margin + side]
+
+
+def jpeg(image: np.ndarray, quality: int, subsampling: str = "4:2:0") -> np.ndarray:
+    """RGB uint8 `(height, width, 3)` after JPEG by Pillow; quality 1..100."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return np.asarray(Image.open(file))
+
+
+def blurred(image: np.ndarray, sigmas: tuple[float, float], angle: float = 0.0) -> np.ndarray:
+    """`image` after a Gaussian blur, float32; borders are repeated.
+
+    Args:
+        image: `(height, width, channels)`.
+        sigmas: Standard deviations along the two axes of the Gaussian, pixels.
+        angle: From the columns' direction to that of the first deviation, radians.
+    """
+    radius = max(1, round(3.5 * max(sigmas)))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    along, across = (
+        x * np.cos(angle) + y * np.sin(angle),
+        y * np.cos(angle) - x * np.sin(angle),
+    )
+    kernel = np.exp(-0.5 * ((along / sigmas[0]) ** 2 + (across / sigmas[1]) ** 2))
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    height, width = image.shape[:2]
+    padded = np.pad(image.astype(np.float32), ((radius,) * 2, (radius,) * 2, (0, 0)), mode="edge")
+    total = np.zeros(image.shape, np.float32)
+    for (i, j), weight in np.ndenumerate(kernel):
+        if weight > 1e-5:
+            total += weight * padded[i : i + height, j : j + width]
+    return total
+
+
+def rounded(image: np.ndarray) -> np.ndarray:
+    """To uint8, clipped."""
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return "{:g} to {:g}".format(*limits)
+
+
+def _chosen(shares: tuple[float, ...], random: np.random.Generator) -> int:
+    shares = np.cumsum(shares)
+    return int(np.searchsorted(shares, random.random() * shares[-1], side="right"))
+
+
+def _blur(setting: Degradation, random: np.random.Generator) -> tuple[tuple[float, float], float]:
+    first, second = random.uniform(*setting.blur_sigma, 2)
+    if random.random() < setting.anisotropic:
+        return (first, second), random.uniform(0, np.pi)
+    return (first, first), 0.0
+
+
+def _shrunk(
+    lr: np.ndarray, hr: np.ndarray, rows: np.ndarray, columns: np.ndarray, method: int
+) -> np.ndarray:
+    """These rows and columns of an LR image, clamped to it, shrunk by one of three ways."""
+    rows, columns = rows.clip(0, lr.shape[0] - 1), columns.clip(0, lr.shape[1] - 1)
+    if method == 0:  # bicubic: that is how `lr` was made
+        return lr[rows[:, None], columns]
+    scale = hr.shape[0] // lr.shape[0]
+    offsets = np.arange(scale) if method == 1 else np.arange(2 * scale) - scale // 2
+    distance = np.abs(offsets - (scale - 1) / 2) / scale
+    weights = np.full(scale, 1.0) if method == 1 else np.maximum(1 - distance, 0)
+    weights = (weights / weights.sum()).astype(np.float32)
+    y, x = ((scale * index[:, None] + offsets) for index in (rows, columns))
+    y, x = y.clip(0, hr.shape[0] - 1), x.clip(0, hr.shape[1] - 1)
+    first, last = y.min(), y.max() + 1
+    strip = hr[first:last, x.min() : x.max() + 1].astype(np.float32)
+    tall = sum(weight * strip[y[:, k] - first] for k, weight in enumerate(weights))
+    return sum(weight * tall[:, x[:, k] - x.min()] for k, weight in enumerate(weights))

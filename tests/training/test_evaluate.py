@@ -221,7 +221,8 @@ def test_pictures_are_scored_under_the_conditions_asked_for(benchmark, network, 
     expected = psnr_y(bicubic(noisy.astype("uint8"), 2), hr, 2)
     by_hand = sets[3]["scores"]["bicubic"]["per_image"][0]["psnr"]
     assert by_hand == pytest.approx(expected)
-    assert Image.open(plot).width > 300
+    with Image.open(plot) as drawn:
+        assert drawn.width > 300
 
 
 def test_an_unknown_condition_is_one_line(benchmark, network):

@@ -111,9 +111,9 @@ def main() -> None:
     scores = {}
     for name, arguments in runs.items():
         folder = options.output / name.replace(" ", "_").replace(",", "")
-        arguments = arguments.format(folder=options.output).split()
+        given = arguments.format(folder=options.output).split()
         sources = ["--data", *options.data, "--val", *options.val]
-        scores[name] = final_psnr(folder, [*arguments, *sources])
+        scores[name] = final_psnr(folder, [*given, *sources])
         print(f"{name}: {scores[name]:.3f} dB", flush=True)
     print(table(scores))
 
@@ -125,9 +125,9 @@ def final_psnr(folder: Path, arguments: list[str]) -> float:
         if (folder / "config.json").exists():  # a run that was cut off
             shutil.rmtree(folder)
         fixed = f"--epochs {EPOCHS} --steps-per-epoch {STEPS // EPOCHS} --batch-size 8"
-        command = [sys.executable, FIT]
+        command = [sys.executable, str(FIT)]
         command += f"{fixed} --patch-size 24 {PAPER}".split()
-        command += [*arguments, "--run-dir", folder]
+        command += [*arguments, "--run-dir", str(folder)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return float(rows(metrics)[-1]["val_psnr"])
 

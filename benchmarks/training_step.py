@@ -168,7 +168,7 @@ def main() -> None:
         "PyTorch, channels_last": torch_steps(config, numpy_batches(config, data), True),
         "Keras (fit)": keras_steps(config, data),
     }
-    seconds = {name: [] for name in sides}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(options.rounds + 1):  # the first warms up
         for name, steps in sides.items():
             taken = steps(STEPS)

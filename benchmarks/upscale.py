@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TextIO, cast
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.files import write_json
@@ -87,19 +88,21 @@ class BareNetwork:
         command = [sys.executable, "-c", self._CODE, preset, engine, str(WINDOW)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self._ask = cast(TextIO, self._process.stdin)
+        self._answer = cast(TextIO, self._process.stdout)
         self.seconds()
 
     def seconds(self) -> float:
         """Time of one window."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        self._ask.write("\n")
+        self._ask.flush()
+        return float(self._answer.readline())
 
-    def __enter__(self):
+    def __enter__(self) -> "BareNetwork":
         return self
 
-    def __exit__(self, *_):
-        self._process.stdin.close()
+    def __exit__(self, *_: object) -> None:
+        self._ask.close()
         self._process.wait()
 
 
@@ -119,7 +122,7 @@ def measure_command(
     windows = [bare.seconds() for _ in range(3)]
     start = time.perf_counter()
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
-    stopped = 0
+    stopped = 0.0
     while not ended(process, PAUSE_EVERY):
         process.send_signal(signal.SIGSTOP)
         pause = time.perf_counter()

@@ -8,7 +8,7 @@ the original beside them. Look at what it writes: docs/before_after.png, docs/co
 
 from pathlib import Path
 
-import skimage
+import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 import awsrn_keras as awsrn
@@ -42,7 +42,7 @@ def main() -> None:
 
 def compared(name: str, top: int, left: int, scale: int) -> dict:
     """The crop in each version of a photograph, with the PSNR of the whole picture."""
-    photograph = read_rgb(Path(skimage.data_dir) / name)
+    photograph = read_rgb(Path(skimage.data.data_dir) / name)
     height, width = (side // scale * scale for side in photograph.shape[:2])
     hr = photograph[:height, :width]
     lr = awsrn.imresize(hr, 1 / scale)
@@ -72,7 +72,8 @@ def sheet(rows) -> Image.Image:
             x, y = j * (side + gap), i * (side + header)
             draw.text((x + 2, y + 3), f"{label}  {score}", fill="black", font=font)
             enlarged = (crop.shape[1] * 3 // 2, crop.shape[0] * 3 // 2)
-            page.paste(Image.fromarray(crop).resize(enlarged, Image.NEAREST), (x, y + header))
+            shown = Image.fromarray(crop).resize(enlarged, Image.Resampling.NEAREST)
+            page.paste(shown, (x, y + header))
     return page
 
 

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     from awsrn_keras.network.loading import load_model
     from awsrn_keras.scoring.image_sets import load_image_sets
     from awsrn_keras.scoring.score import bicubic
-    from awsrn_keras.scoring.scoreboard import image_table, mean_table, measure
+    from awsrn_keras.scoring.scoreboard import Upscaler, image_table, mean_table, measure
     from awsrn_keras.upscaling.keras_engine import KerasEngine
     from awsrn_keras.upscaling.upscale import upscale
 
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         for image_set in load_image_sets(options.data, scale)
         for condition in options.degrade
     ]
-    upscalers = {"bicubic": functools.partial(bicubic, scale=scale)}
+    upscalers: dict[str, Upscaler] = {"bicubic": functools.partial(bicubic, scale=scale)}
     for name, model in models.items():
         engine = KerasEngine(model)
         upscalers[name] = functools.partial(

@@ -13,6 +13,7 @@ import errno
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.data.degradations import Degradation
@@ -27,6 +28,7 @@ from training.fitting.config import (
     Config,
     option,
     with_options,
+    with_tuples,
 )
 from training.fitting.run_folder import RunFolder
 
@@ -85,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     for name, takes, text in OPTIONS:
         default = getattr(Config(), name)
         default = " ".join(default) if isinstance(default, tuple) else default
-        how = {
+        how: dict[str, Any] = {
             # Options that are not given stay out of the namespace: a resumed run has its own.
             "default": argparse.SUPPRESS,
             "help": f"{text} (default {default})" if takes and default is not None else text,
@@ -123,16 +125,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser().parse_args(arguments))
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
     distribute, strict = options.pop("distribute"), options.pop("strict")
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    given: dict[str, Any] = with_tuples(options)
     if "degrade" in given:
         given["degrade"] = Degradation.named(given["degrade"])
     if resume and path is None:
         raise InputError("--resume needs --run-dir with the folder of the run.")
-    new = None if resume else with_options(RECIPES[recipe], given)
-    with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
-        if new is None:
+    if resume:
+        with contextlib.closing(RunFolder(path)) as folder:
             run(folder, folder.resume(given), distribute, strict, resumed=True)
-        else:
+    else:
+        new = with_options(RECIPES[recipe], given)
+        with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
             folder.check_unused()
             run(folder, new, distribute, strict)
 

@@ -23,7 +23,7 @@ from awsrn_keras.network.model import AWSRN, build_model
 from awsrn_keras.network.presets import WEIGHTS
 from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
 from awsrn_keras.scoring.score import Score, bicubic, mean_score
-from awsrn_keras.scoring.scoreboard import SetScores, mean_table, measure
+from awsrn_keras.scoring.scoreboard import SetScores, Upscaler, mean_table, measure
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
 from training.lineage import lineage, trainings, unknown_origins
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     options.output.mkdir(parents=True, exist_ok=True)
     with replacing(options.output / f"{name}.npz") as temporary:
-        np.savez_compressed(temporary, **tensors)
+        np.savez_compressed(temporary, allow_pickle=False, **tensors)
     card = make_card(model, name, results, origin, options.why_less)
     write_json(options.output / f"{name}.json", card)
     print(mean_table(results))
@@ -96,7 +96,7 @@ def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def score_set(image_set: ImageSet, model: AWSRN, name: str) -> SetScores:
     """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
-    upscalers = {
+    upscalers: dict[str, Upscaler] = {
         "bicubic": functools.partial(bicubic, scale=model.scale),
         name: functools.partial(upscale, model=KerasEngine(model)),
     }

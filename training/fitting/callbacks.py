@@ -74,7 +74,7 @@ class ValidationPSNR(keras.callbacks.Callback):
         self.crops = PairBank.from_pairs(named, bank.scale)
         self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         with averaged_weights(self.model):
             logs["val_psnr"] = self.mean_psnr()
 
@@ -120,7 +120,7 @@ class SaveRun(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict) -> None:
         steps = batch + 1
         if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
             return  # in the second case the end of the epoch is next
@@ -130,7 +130,7 @@ class SaveRun(keras.callbacks.Callback):
         self.folder.save_state(self.model, self.progress)
         self._stop()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         state = self.progress
         self._count(self.params["steps"], logs)
         row = {
@@ -221,11 +221,11 @@ class StopOnDivergence(keras.callbacks.Callback):
         self.progress = progress
         self.learning_rate = learning_rate
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict) -> None:
         if not math.isfinite(logs["loss"]):
             self._stop(f"the loss became {float(logs['loss'])} at step {batch + 1}")
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         best = max([0.0, *(row["psnr"] for row in self.progress.history)])
         if logs["psnr"] < best - 20:
             self._stop(f"PSNR fell to {logs['psnr']:.1f} dB, more than 20 below {best:.1f},")
@@ -267,14 +267,14 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch_start = epoch * self.steps_per_epoch + self.progress.step
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict) -> None:
         # Not the optimizer's count: in float16 it leaves out steps whose gradients overflow.
         self.step = self.epoch_start + batch + 1
         if self.moving:
             line = f"step {self.step}/{self.total_steps}  loss {logs['loss']:.3f}"
             print(f"\r{line}{self._psnr(logs)}  {self._left()} left  ", end="", flush=True)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
         print("\r" if self.moving else "", end="")
         print(
             f"epoch {epoch + 1}/{self.epochs}  step {self.step}/{self.total_steps}"

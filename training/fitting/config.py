@@ -76,7 +76,7 @@ class Config:
     def validation_data(self) -> tuple[str, ...]:
         if self.val is not None:
             return self.val
-        return held_out(self.data)
+        return tuple(map(str, held_out(self.data)))
 
     def check(self) -> None:
         """Raise an `InputError` that names the first value out of range."""

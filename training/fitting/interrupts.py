@@ -13,7 +13,7 @@ class Interrupt:
     """
 
     def __init__(self) -> None:
-        self.signal = None
+        self.signal: int | None = None
 
     @contextlib.contextmanager
     def noted(self) -> Iterator["Interrupt"]:

@@ -31,14 +31,14 @@ def solve_tail(model: AWSRN, batches: Iterable) -> None:
     tail, skip = model.get_layer("awms"), model.get_layer("skip")
     body = keras.Model(model.input, [tail.input, skip.input])
     side, channels = max(tail.kernel_sizes), tail.filters
-    products, targets, seen = 0.0, 0.0, 0
+    products, targets, seen = np.zeros(()), np.zeros(()), 0
     for lr, hr in batches:
         features, pictures = map(keras.ops.convert_to_numpy, body(np.asarray(lr)))
         wanted = keras.ops.space_to_depth((np.asarray(hr) - RGB_MEAN) / HALF_RANGE, model.scale)
         wanted = keras.ops.convert_to_numpy(wanted)
         for inputs, outputs in _blocks(_windows(features, side), _windows(pictures, 3), wanted):
-            products += inputs.T @ inputs
-            targets += inputs.T @ outputs
+            products = products + inputs.T @ inputs
+            targets = targets + inputs.T @ outputs
             seen += len(inputs)
         if seen >= LR_PIXELS:
             break
@@ -66,8 +66,8 @@ def _blocks(
             part = (image, slice(top, top + lines))
             outputs = wanted[part].reshape(-1, wanted.shape[-1])
             count = len(outputs)
-            inputs = [features[part].reshape(count, -1), pictures[part].reshape(count, -1)]
-            inputs = np.hstack([*inputs, np.ones((count, 1))])
+            windows = [features[part].reshape(count, -1), pictures[part].reshape(count, -1)]
+            inputs = np.hstack([*windows, np.ones((count, 1))])
             yield inputs.astype("float32"), outputs.astype("float32")
 
 

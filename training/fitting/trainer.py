@@ -110,7 +110,9 @@ def prepared(config: Config, data: PairBank, devices: list[str]) -> Config:
     """What a new run is made of: the branches are those of `--init`, `--minutes` become epochs."""
     if config.init != "scratch":
         config = replace(config, kernel_sizes=own_kernel_sizes(load_model(config.init)))
-    return config if config.minutes is None else steps_for(config, data, devices)
+    if config.minutes is None:
+        return config
+    return steps_for(config, config.minutes, data, devices)
 
 
 def own_kernel_sizes(model: AWSRN) -> tuple[int, ...] | None:
@@ -250,13 +252,13 @@ def use_determinism() -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def steps_for(config: Config, data: PairBank, devices: list[str]) -> Config:
+def steps_for(config: Config, minutes: float, data: PairBank, devices: list[str]) -> Config:
     """`config` with `--minutes` turned into epochs, by timing steps."""
     with replicated(devices):
         model = compiled_model(config, total_steps=1000)
         times = StepTimes()
         fit(model, training_data(config, data), 0, 1, 12, [times])
-    epochs, steps = length(config.minutes, float(np.median(np.diff(times.ends)[1:])))
+    epochs, steps = length(minutes, float(np.median(np.diff(times.ends)[1:])))
     return replace(config, epochs=epochs, steps_per_epoch=steps)
 
 
@@ -271,8 +273,8 @@ class StepTimes(keras.callbacks.Callback):
     """When each step ended, seconds."""
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self.ends = []
+        self.ends: list[float] = []
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict) -> None:
         float(logs["loss"])  # waits for it
         self.ends.append(time.perf_counter())

@@ -20,8 +20,6 @@ import numpy as np
 from awsrn_keras.command_line import run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
-from awsrn_keras.network.loading import load_model
-from training.lineage import digest, lineage
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +45,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.output.exists():
         raise InputError(f"{options.output} exists: choose the name of a new folder.")
     print(start_backend(), flush=True)
+    from awsrn_keras.network.loading import load_model
+    from training.lineage import digest, lineage
+
     models = [load_model(name) for name in options.models]
     all_weights = [model.get_weights() for model in models]
     for name, weights in zip(options.models, all_weights, strict=True):

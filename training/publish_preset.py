@@ -11,6 +11,7 @@ preset is replaced by a better one only.
 import argparse
 import functools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,8 @@ def score_set(image_set: ImageSet, model: AWSRN, name: str) -> SetScores:
 
 def check_better(result: SetScores, name: str, folder: Path) -> None:
     """Refuse a model that does not beat the preset of this name on the validation set."""
+    if mean(result, name).psnr <= mean(result, "bicubic").psnr:
+        print(f"warning: {name} is worse than bicubic on {result.name}", file=sys.stderr)
     card = folder / f"{name}.json"
     if not card.exists():
         return

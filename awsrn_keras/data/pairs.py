@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ def read_pairs(
     """
     workers = min(cpu_cores(), _MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        waiting: deque[Future] = deque()
         for pair in files:
             waiting.append(pool.submit(_pair_or_fault, pair, scale))
             if len(waiting) > workers:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import ImageFile, TiffImagePlugin
 
 from .picture import Unsupported
-from .tiff_tags import LONG, SHORT, Folder, Layout, Tag, folder_bytes, header, read_at
+from .tiff_tags import Folder, Layout, Tag, folder_bytes, header, read_at
 
 _BLACK_IS_ZERO = 1
 _PREDICTABLE = {5, 8, 32946, 34925, 50000}  # LZW, Deflate twice, LZMA, Zstandard
@@ -34,8 +34,8 @@ class _Segments(NamedTuple):
     planes: int
     depth: int  # samples of a pixel in one plane
     row_bytes: int
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
+    offsets: list[int]
+    sizes: list[int]
 
 
 def read_samples(
@@ -91,10 +91,10 @@ def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) 
     tiled = Tag.TILE_WIDTH in folder
     if tiled:
         inner = int(folder.number(Tag.TILE_WIDTH)), int(folder.number(Tag.TILE_HEIGHT))
-        offsets, sizes = folder.numbers(Tag.TILE_OFFSETS), folder.numbers(Tag.TILE_SIZES)
+        offsets, sizes = folder.whole(Tag.TILE_OFFSETS), folder.whole(Tag.TILE_SIZES)
     else:
         inner = width, min(int(folder.number(Tag.ROWS_PER_STRIP)) or height, height)
-        offsets, sizes = folder.numbers(Tag.STRIP_OFFSETS), folder.numbers(Tag.STRIP_SIZES)
+        offsets, sizes = folder.whole(Tag.STRIP_OFFSETS), folder.whole(Tag.STRIP_SIZES)
     planes = samples if folder.number(Tag.PLANAR, 1) == 2 else 1
     depth = samples // planes
     row_bytes = math.ceil(inner[0] * depth * bits / 8)
@@ -103,10 +103,9 @@ def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) 
     across, down = math.ceil(width / inner[0]), math.ceil(height / inner[1])
     count = planes * across * down
     if not sizes and folder.number(Tag.COMPRESSION, 1) == 1:
-        sizes = (row_bytes * inner[1],) * count
+        sizes = [row_bytes * inner[1]] * count
         if not tiled and height % inner[1]:
-            short = row_bytes * (height % inner[1])
-            sizes = ((*sizes[: down - 1], short)) * planes
+            sizes[down - 1 :: down] = [row_bytes * (height % inner[1])] * planes
     if min(len(offsets), len(sizes)) < count:
         raise ValueError("it lacks strips or tiles")
     return _Segments(tiled, *inner, across, down, planes, depth, row_bytes, offsets, sizes)
@@ -156,10 +155,10 @@ def _uncompressed(
         (Tag.SAMPLES, 1),
         (Tag.ROWS_PER_STRIP, segments.height),
     ):
-        folder.put(tag, LONG if value > 65535 else SHORT, value)
-    folder.put(Tag.STRIP_SIZES, LONG, *map(len, raw))
+        folder.put(tag, value)
+    folder.put(Tag.STRIP_SIZES, *map(len, raw))
     starts = np.cumsum([8, *map(len, raw)]).tolist()
-    folder.put(Tag.STRIP_OFFSETS, LONG, *starts[:-1])
+    folder.put(Tag.STRIP_OFFSETS, *starts[:-1])
     end = starts[-1] + starts[-1] % 2
     data = (header(layout, end) + b"".join(raw)).ljust(end, b"\0")
     image = _BytesFile(io.BytesIO(data + folder_bytes(folder, layout, end)))

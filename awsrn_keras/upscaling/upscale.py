@@ -16,7 +16,6 @@ from ..errors import InputError
 from ..pictures.alpha import constant_around, fill_transparent
 from .engine import Engine
 from .engines import make_engine
-from .self_ensemble import SelfEnsemble
 from .tiling import Windows, cut
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def upscale_with(
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     new_canvas: Callable = np.empty,
-) -> tuple:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
 
     Args:
@@ -114,6 +113,24 @@ def upscale_with(
             if progress:
                 progress(done, total)
     return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
+
+
+class SelfEnsemble:
+    """An engine's mean over the eight flips and rotations of the window, in float32."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dtype, self.scale = engine.dtype, engine.scale
+        self.margin, self.window_pixels = engine.margin, engine.window_pixels
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        total = np.zeros(1, np.float32)
+        for quarter_turns in range(4):
+            turned = np.rot90(window, quarter_turns)
+            for step in (1, -1):  # as it is, and mirrored
+                upscaled = self.engine(np.ascontiguousarray(turned[:, ::step]))[:, ::step]
+                total = total + np.rot90(upscaled, -quarter_turns)
+        return total / 8
 
 
 def _check(image: np.ndarray, tile: int | None) -> None:

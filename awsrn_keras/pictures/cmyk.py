@@ -24,8 +24,8 @@ def cmyk_to_srgb(inks: np.ndarray, icc: bytes) -> tuple[np.ndarray, bytes]:
             srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
             eight = inks if top == 255 else ((inks.astype(np.uint32) + 128) // 257).astype(np.uint8)
             image = Image.frombytes("CMYK", eight.shape[1::-1], eight.tobytes())
-            image = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
-            return np.array(image), srgb.tobytes()
+            transform = ImageCms.buildTransform(source, srgb, "CMYK", "RGB")
+            return np.array(transform.apply(image)), srgb.tobytes()
     light = (top - inks).astype(np.uint32)
     colours = (light[..., :3] * light[..., 3:] + top // 2) // top
     return colours.astype(inks.dtype), b""

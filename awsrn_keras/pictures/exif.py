@@ -36,7 +36,7 @@ _NUMBERS |= {kind: 2 * code for kind, code in RATIONALS.items()}
 # document, description, maker, model, software, date, artist, computer, rating, copyright, and
 # what Windows adds; then EXIF and GPS folders.
 _DESCRIPTIVE = {269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)}
-_FOLDERS = {EXIF_FOLDER: {_INTEROPERABILITY: {}}, _GPS_FOLDER: {}}
+_FOLDERS: dict[int, dict] = {EXIF_FOLDER: {_INTEROPERABILITY: {}}, _GPS_FOLDER: {}}
 
 
 def descriptive_tags(file: BinaryIO, layout: Layout, folder: Folder) -> Folder:

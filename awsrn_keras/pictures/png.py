@@ -49,11 +49,12 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     if depth not in _DEPTHS.get(colour_type, ()):
         raise ValueError(f"{depth} bits of colour type {colour_type}")
     check_size(width, height)
-    pieces, data = [_chunk(name, header)], []
-    single, texts = {}, []
+    plain = [SIGNATURE, _chunk(name, header)]
+    data, texts = [], []
+    single: dict[bytes, bytes] = {}
     for name, content in chunks:
         if name == b"IDAT":
-            data.append(content)
+            data.append(_chunk(name, content))
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             texts.append((name, content))
         elif name[:1].isupper() and name not in (b"PLTE", b"IEND"):
@@ -61,10 +62,9 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
         else:
             single.setdefault(name, content)
     if b"PLTE" in single:
-        pieces.append(_chunk(b"PLTE", single[b"PLTE"]))
-    pieces += [*(_chunk(b"IDAT", content) for content in data), _chunk(b"IEND", b"")]
-    plain = SIGNATURE + b"".join(pieces)
-    pixels, alpha = _pixels(plain, depth, colour_type, single)
+        plain.append(_chunk(b"PLTE", single[b"PLTE"]))
+    plain += [*data, _chunk(b"IEND", b"")]
+    pixels, alpha = _pixels(b"".join(plain), depth, colour_type, single)
     return Picture(pixels, alpha, **_metadata(single, texts))
 
 
@@ -189,8 +189,8 @@ def _parsed_text(
     name: bytes, content: bytes, unzipped: Callable[[bytes, str], bytes | None]
 ) -> tuple[str, str, bytes | None]:
     """Keyword, encoding and bytes (None where they are not to be had) of a text chunk."""
-    keyword, _, rest = content.partition(b"\0")
-    keyword, encoding, zipped = keyword.decode("latin-1"), "latin-1", name == b"zTXt"
+    start, _, rest = content.partition(b"\0")
+    keyword, encoding, zipped = start.decode("latin-1"), "latin-1", name == b"zTXt"
     if zipped:
         rest = rest[1:]
     elif name == b"iTXt":
@@ -212,7 +212,8 @@ def _raw_profile(text: bytes) -> bytes:
 def _dpi(chunk: bytes) -> tuple[float, float] | None:
     if len(chunk) != 9 or chunk[8] != 1:
         return None
-    return tuple(side * 0.0254 for side in struct.unpack(">II", chunk[:8]))
+    across, down = struct.unpack(">II", chunk[:8])
+    return across * 0.0254, down * 0.0254
 
 
 def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
@@ -254,7 +255,7 @@ def write_sixteen_bit(path: Path, pixels: np.ndarray, picture: Picture) -> None:
             filtered = np.empty((len(band), 1 + row_bytes), np.uint8)
             filtered[:, 0] = 2  # each row is stored as its difference from the row above
             filtered[:, 1:] = rows - np.concatenate([above, rows[:-1]])
-            file.write(_chunk(b"IDAT", compressor.compress(filtered)))
+            file.write(_chunk(b"IDAT", compressor.compress(filtered.data)))
             above = rows[-1:]
         file.write(_chunk(b"IDAT", compressor.flush()))
         file.write(_chunk(b"IEND", b""))

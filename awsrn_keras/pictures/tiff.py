@@ -27,7 +27,7 @@ from .tiff_tags import (
 )
 
 _FULL_RANGES = (0, 255, 128, 255, 128, 255)
-_LEFT_OUT = {
+_LEFT_OUT: dict[str, set[int]] = {
     "IPTC and Photoshop's data": {Tag.IPTC, Tag.PHOTOSHOP},
     "georeference": {33550, 33922, 34264, 34735},
 }
@@ -169,7 +169,8 @@ def _by_pillow(file: BinaryIO, layout: Layout, samples: int, bits: int) -> tuple
         raise Unsupported(f"{samples} channels of {bits} bits as {compression}; save it as LZW")
     image.load()
     mode, photometric = _PILLOW[image.mode]
-    return np.atleast_3d(np.array(image.convert(mode))), photometric
+    values = np.array(image if image.mode == mode else image.convert(mode))
+    return np.atleast_3d(values), photometric
 
 
 def _as_meant(

@@ -113,19 +113,16 @@ def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) 
 
 def _groups(segments: _Segments, height: int, plane: int) -> Iterator[tuple[range, list[int]]]:
     """Numbers and rows of segments to decode together: strips, or a row of tiles."""
-    start = plane * segments.across * segments.down
-    if segments.across > 1:
-        for row in range(segments.down):
-            first = start + row * segments.across
-            yield range(first, first + segments.across), [segments.height] * segments.across
-        return
-    step = max(1, _GROUP_BYTES // (segments.row_bytes * segments.height))
-    for first in range(0, segments.down, step):
-        numbers = range(first, min(first + step, segments.down))
+    count = segments.across * segments.down
+    start = plane * count
+    several = max(1, _GROUP_BYTES // (segments.row_bytes * segments.height))
+    step = segments.across if segments.across > 1 else several
+    for first in range(start, start + count, step):
+        numbers = range(first, min(first + step, start + count))
         rows = [segments.height] * len(numbers)
-        if not segments.tiled and numbers[-1] == segments.down - 1:
-            rows[-1] = height - numbers[-1] * segments.height
-        yield range(start + numbers[0], start + numbers[-1] + 1), rows
+        if not segments.tiled and numbers.stop == start + count:
+            rows[-1] = height - (segments.down - 1) * segments.height
+        yield numbers, rows
 
 
 class _BytesFile(TiffImagePlugin.TiffImageFile):

@@ -54,8 +54,8 @@ def _read_below(file: BinaryIO, layout: Layout, folder: Folder, inner: dict[int,
     """Put the folders themselves in place of the tags of `inner`, which point to them."""
     for tag in folder.keys() & inner.keys():
         try:
-            below, _ = read_folder(file, layout, int(folder.number(tag)))
-        except ValueError:
+            below, _ = read_folder(file, layout, folder.number(tag))
+        except (ValueError, OverflowError):
             del folder[tag]
             continue
         _read_below(file, layout, below, inner[tag])
@@ -85,7 +85,7 @@ def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
         folder = Folder()
     found = re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)
     if isinstance(own := folder.get(_ORIENTATION), Value):
-        turn = folder.number(_ORIENTATION, 1) if own.kind in _NUMBERS else 1
+        turn = folder.numbers(_ORIENTATION)[0] if own.kind in _NUMBERS else 1
     else:
         turn = int(found[1]) if found else 1
     return int(turn) if turn in range(1, 9) else 1

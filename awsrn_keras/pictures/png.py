@@ -110,8 +110,7 @@ def _pixels(
     if depth == 1:
         values = values.astype(np.uint8) * np.uint8(255)
     if colour_type in (_GREY_ALPHA, _RGBA):
-        colours = values[..., 0] if colour_type == _GREY_ALPHA else values[..., :3]
-        return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1])
+        return values[..., 0] if colour_type == _GREY_ALPHA else values[..., :3], values[..., -1]
     return values, _from_colour_key(values, depth, chunks.get(b"tRNS"))
 
 

@@ -212,8 +212,7 @@ def _arrays(image: Image.Image, icc: bytes) -> tuple[np.ndarray, np.ndarray | No
     values = np.array(image if image.mode == mode else image.convert(mode))
     if not transparent:
         return values, None, icc
-    colours = values[..., 0] if grey else values[..., :3]
-    return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1]), icc
+    return values[..., 0] if grey else values[..., :3], values[..., -1], icc
 
 
 def _decoded(comment: bytes) -> str:

@@ -66,7 +66,7 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     folders = list(_chain(file, layout, first))
     folder = folders[0]
     _refuse_previews(file, layout, folders)
-    width, height = int(folder.number(Tag.WIDTH)), int(folder.number(Tag.HEIGHT))
+    width, height = folder.number(Tag.WIDTH), folder.number(Tag.HEIGHT)
     if width < 1 or height < 1:
         raise ValueError("it declares no size")
     check_size(width, height)
@@ -113,7 +113,7 @@ def _chain(file: BinaryIO, layout: Layout, offset: int) -> Iterator[Folder]:
 
 def _is_page(folder: Folder) -> bool:
     """Whether it is neither a smaller version of a picture nor a mask of one."""
-    return not int(folder.number(Tag.SUBFILE_TYPE)) & 5 and folder.number(Tag.OLD_SUBFILE_TYPE) != 2
+    return not folder.number(Tag.SUBFILE_TYPE) & 5 and folder.number(Tag.OLD_SUBFILE_TYPE) != 2
 
 
 def _refuse_previews(file: BinaryIO, layout: Layout, folders: list[Folder]) -> None:
@@ -136,11 +136,11 @@ def _refuse_previews(file: BinaryIO, layout: Layout, folders: list[Folder]) -> N
 
 def _checked_kind(folder: Folder) -> tuple[int, int, int]:
     """Samples of a pixel, bits of a sample and photometric interpretation, all supported."""
-    photometric = int(folder.number(Tag.PHOTOMETRIC))
+    photometric = folder.number(Tag.PHOTOMETRIC)
     if photometric not in _COLOURS:
         kind = _OTHER_PHOTOMETRICS.get(photometric, f"photometric interpretation {photometric}")
         raise Unsupported(f"its colours are {kind}; save it as RGB")
-    samples = int(folder.number(Tag.SAMPLES, 1))
+    samples = folder.number(Tag.SAMPLES, 1)
     if not _COLOURS[photometric] <= samples <= _MOST_SAMPLES:
         raise Unsupported(f"{samples} channels; save it as RGB or grey")
     bits = set(folder.numbers(Tag.BITS, (1,))[:samples])
@@ -202,8 +202,7 @@ def _as_meant(
             notes.append("16 bits (CMYK is converted by its profile with 8)")
             alpha = None if alpha is None else (alpha // 257).astype(np.uint8)
     pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    contiguous = np.ascontiguousarray
-    return contiguous(pixels), None if alpha is None else contiguous(alpha), icc, notes
+    return pixels, alpha, icc, notes
 
 
 def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
@@ -227,7 +226,8 @@ def _from_palette(indices: np.ndarray, bits: int, folder: Folder) -> np.ndarray:
 
 
 def _dpi(folder: Folder) -> tuple[float, float] | None:
-    unit = {2: 1, 3: 2.54}.get(int(folder.number(Tag.RESOLUTION_UNIT, 2)))
+    unit = {2: 1, 3: 2.54}.get(folder.number(Tag.RESOLUTION_UNIT, 2))
     if unit is None:
         return None
-    return folder.number(Tag.X_RESOLUTION) * unit, folder.number(Tag.Y_RESOLUTION) * unit
+    across, down = (folder.numbers(tag, (0,))[0] for tag in (Tag.X_RESOLUTION, Tag.Y_RESOLUTION))
+    return across * unit, down * unit

@@ -53,11 +53,11 @@ def read_samples(
         Unsupported: Another predictor than that of rows.
         ValueError: Damaged.
     """
-    width, height = int(folder.number(Tag.WIDTH)), int(folder.number(Tag.HEIGHT))
+    width, height = folder.number(Tag.WIDTH), folder.number(Tag.HEIGHT)
     compression, predictor = folder.number(Tag.COMPRESSION, 1), folder.number(Tag.PREDICTOR, 1)
     predictor = predictor if compression in _PREDICTABLE else 1
     if predictor != 1 and (predictor != 2 or bits not in (8, 16)):
-        raise Unsupported(f"predictor {predictor:g} with {bits} bits; save it uncompressed")
+        raise Unsupported(f"predictor {predictor} with {bits} bits; save it uncompressed")
     segments = _segments(folder, width, height, samples, bits)
     reverse = folder.number(Tag.FILL_ORDER, 1) == 2
     # No compression makes more of it; a damaged count would.
@@ -90,10 +90,10 @@ def read_samples(
 def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) -> _Segments:
     tiled = Tag.TILE_WIDTH in folder
     if tiled:
-        inner = int(folder.number(Tag.TILE_WIDTH)), int(folder.number(Tag.TILE_HEIGHT))
+        inner = folder.number(Tag.TILE_WIDTH), folder.number(Tag.TILE_HEIGHT)
         offsets, sizes = folder.whole(Tag.TILE_OFFSETS), folder.whole(Tag.TILE_SIZES)
     else:
-        inner = width, min(int(folder.number(Tag.ROWS_PER_STRIP)) or height, height)
+        inner = width, min(folder.number(Tag.ROWS_PER_STRIP) or height, height)
         offsets, sizes = folder.whole(Tag.STRIP_OFFSETS), folder.whole(Tag.STRIP_SIZES)
     planes = samples if folder.number(Tag.PLANAR, 1) == 2 else 1
     depth = samples // planes
@@ -133,7 +133,7 @@ class _BytesFile(TiffImagePlugin.TiffImageFile):
 
 
 def _uncompressed(
-    raw: list[bytes], compression: float, segments: _Segments, row_counts: list[int]
+    raw: list[bytes], compression: int, segments: _Segments, row_counts: list[int]
 ) -> np.ndarray:
     """The bytes of these segments, one below the other, uint8 `(rows, row_bytes)`."""
     if compression == 1:
@@ -147,7 +147,7 @@ def _uncompressed(
         (Tag.WIDTH, segments.row_bytes),
         (Tag.HEIGHT, sum(row_counts)),
         (Tag.BITS, 8),
-        (Tag.COMPRESSION, int(compression)),
+        (Tag.COMPRESSION, compression),
         (Tag.PHOTOMETRIC, _BLACK_IS_ZERO),
         (Tag.SAMPLES, 1),
         (Tag.ROWS_PER_STRIP, segments.height),

@@ -103,8 +103,8 @@ class Folder(dict[int, "Value | Folder"]):
     def whole(self, tag: int) -> list[int]:
         return list(map(int, self.numbers(tag)))
 
-    def number(self, tag: int, default: float = 0) -> float:
-        return self.numbers(tag, (default,))[0]
+    def number(self, tag: int, default: int = 0) -> int:
+        return int(self.numbers(tag, (default,))[0])
 
     def put(self, tag: int, *numbers: int) -> None:
         """Set a tag to whole numbers, in the shortest type that holds them."""

@@ -14,7 +14,7 @@ from .tiff_tags import (
     BYTE,
     CODES,
     LONG,
-    RATIONALS,
+    POINTER,
     SHORT,
     SIZES,
     Folder,
@@ -27,11 +27,9 @@ from .tiff_tags import (
 
 EXIF_PREFIX = b"Exif\0\0"  # in JPEG files
 _ORIENTATION, EXIF_FOLDER, _GPS_FOLDER, _INTEROPERABILITY = 0x0112, 0x8769, 0x8825, 0xA005
-_POINTER = 13  # the type of tags that point to folders, as LONG does
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002}, {0x0101, 0xA003}
-# How numbers of each type are stored; bytes are no numbers to Pillow.
-_NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE}
-_NUMBERS |= {kind: 2 * code for kind, code in RATIONALS.items()}
+# Bytes are no numbers to Pillow.
+_NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE and code != "c"}
 # Of a TIFF file's own tags those that describe the scene, not how the pixels are stored:
 # document, description, maker, model, software, date, artist, computer, rating, copyright, and
 # what Windows adds; then EXIF and GPS folders.
@@ -105,7 +103,7 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes:
         layout, first = read_header(file)
         entries, end = read_entries(file, layout, first)
         for tag, value in entries.copy():
-            if tag == EXIF_FOLDER and value.kind in (LONG, _POINTER) and len(value.data) == 4:
+            if tag == EXIF_FOLDER and value.kind in (LONG, POINTER) and len(value.data) == 4:
                 (folder,) = value.numbers(layout.order)
                 entries += read_entries(file, layout, int(folder))[0]
         number = struct.Struct(layout.order + "I")

@@ -9,12 +9,11 @@ from enum import IntEnum
 from typing import BinaryIO, Literal, NamedTuple
 
 ByteOrder = Literal["<", ">"]
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-SIZES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
-CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
-CODES |= {16: "Q", 17: "q", 18: "Q"}
-RATIONALS = {5: "I", 10: "i"}
-BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, POINTER, LONG8 = 1, 2, 3, 4, 5, 7, 13, 16
+# How one value of each type is packed; the last three types are of BigTIFF.
+CODES = {BYTE: "B", ASCII: "c", SHORT: "H", LONG: "I", RATIONAL: "II", 6: "b", UNDEFINED: "c"}
+CODES |= {8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", POINTER: "I", LONG8: "Q", 17: "q", 18: "Q"}
+SIZES = {kind: struct.calcsize(f"<{code}") for kind, code in CODES.items()}
 
 
 class Tag(IntEnum):
@@ -78,13 +77,10 @@ class Value(NamedTuple):
 
     def numbers(self, order: str) -> tuple[float, ...]:
         """The value as numbers; none where it is not numbers."""
-        if self.kind in RATIONALS:
-            parts = struct.unpack(f"{order}{len(self.data) // 4}{RATIONALS[self.kind]}", self.data)
-            return tuple(a / b if b else 0 for a, b in zip(parts[::2], parts[1::2], strict=True))
-        if self.kind not in CODES:
+        if CODES[self.kind] == "c":
             return ()
-        count = len(self.data) // SIZES[self.kind]
-        return struct.unpack(f"{order}{count}{CODES[self.kind]}", self.data)
+        rows = struct.iter_unpack(order + CODES[self.kind], self.data)
+        return tuple(row[0] if len(row) == 1 else row[0] / row[1] if row[1] else 0 for row in rows)
 
 
 class Folder(dict[int, "Value | Folder"]):

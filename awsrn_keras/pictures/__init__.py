@@ -7,8 +7,8 @@ byte; `heic` reads and writes what Pillow does not.
 
 from .finding import describe_skipped, survey
 from .formats import FORMATS, SUFFIXES, check_available, format_named, format_of
-from .picture import Picture
-from .reading import read_picture, read_rgb, read_size, to_eight_bits
+from .picture import Picture, to_eight_bits
+from .reading import read_picture, read_rgb, read_size
 from .writing import canvas_for, check_size, losses, write_picture
 
 __all__ = [

@@ -6,6 +6,8 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from .picture import to_eight_bits
+
 
 def cmyk_to_srgb(inks: np.ndarray, icc: bytes) -> tuple[np.ndarray, bytes]:
     """RGB `(height, width, 3)` of ink amounts, and its profile, by the file's profile if it can.
@@ -22,7 +24,7 @@ def cmyk_to_srgb(inks: np.ndarray, icc: bytes) -> tuple[np.ndarray, bytes]:
         with contextlib.suppress(ImageCms.PyCMSError):  # a broken profile is as good as none
             source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
             srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-            eight = inks if top == 255 else ((inks.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            eight = to_eight_bits(inks)
             image = Image.frombytes("CMYK", eight.shape[1::-1], eight.tobytes())
             transform = ImageCms.buildTransform(source, srgb, "CMYK", "RGB")
             return np.array(transform.apply(image)), srgb.tobytes()

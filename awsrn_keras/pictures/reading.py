@@ -22,7 +22,7 @@ from .cmyk import cmyk_to_srgb
 from .exif import EXIF_PREFIX, exif_orientation, upright_exif, upright_xmp
 from .formats import SUFFIXES, available
 from .heic import is_heic, open_heic
-from .picture import Picture, Unsupported
+from .picture import Picture, Unsupported, to_eight_bits
 from .tiff_tags import STARTS
 
 Source = str | os.PathLike | BinaryIO
@@ -118,13 +118,6 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
     """
     pixels = to_eight_bits(read_picture(path).pixels)
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-
-
-def to_eight_bits(values: np.ndarray) -> np.ndarray:
-    """uint16 values / 257, rounded to uint8; uint8 as it is."""
-    if values.dtype == np.uint8:
-        return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _check_pixels(path: Source, max_megapixels: float, width: int, height: int) -> None:

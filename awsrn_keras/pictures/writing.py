@@ -17,8 +17,7 @@ from . import png
 from .exif import EXIF_PREFIX, upright_exif, upright_xmp
 from .formats import SUFFIXES, check_available, format_of
 from .heic import save_heic
-from .picture import Picture
-from .reading import to_eight_bits
+from .picture import Picture, to_eight_bits
 from .tiff_writing import write_tiff
 
 _QUALITY = 95
@@ -99,12 +98,13 @@ def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
         changes["text"] = tuple(entry for entry in picture.text if entry in held)
     if format != "png" and (names := _unlike_srgb(picture)):
         lost.append(f"what the colours mean ({', '.join(names)}): they may look different")
-    if picture.dpi:
+    if picture.dpi and not most.dpi:
+        lost.append("resolution")
+        changes["dpi"] = None
+    elif picture.dpi:
         changes["dpi"] = tuple(min(max(side, 1), most.dpi) for side in picture.dpi)
         if max(picture.dpi) > most.dpi:
-            lost.append(
-                f"resolution (over {most.dpi:g} pixels per inch)" if most.dpi else "resolution"
-            )
+            lost.append(f"resolution (over {most.dpi:g} pixels per inch)")
     return replace(picture, **changes), lost
 
 

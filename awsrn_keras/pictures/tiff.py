@@ -5,7 +5,6 @@ Polarity, palette, inks and the kind of alpha are a matter of arrays once the sa
 YCbCr.
 """
 
-import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -102,7 +101,7 @@ def _chain(file: BinaryIO, layout: Layout, offset: int) -> Iterator[Folder]:
         seen.add(offset)
         try:
             folder, offset = read_folder(file, layout, offset)
-        except (ValueError, struct.error):
+        except ValueError:
             if len(seen) == 1:
                 raise
             return
@@ -118,10 +117,10 @@ def _is_page(folder: Folder) -> bool:
 
 def _refuse_previews(file: BinaryIO, layout: Layout, folders: list[Folder]) -> None:
     first, others = folders[0], list(folders[1:])
-    for offset in first.numbers(Tag.SUB_FOLDERS):
+    for offset in first.whole(Tag.SUB_FOLDERS):
         try:
-            others.append(read_folder(file, layout, int(offset))[0])
-        except (ValueError, struct.error):
+            others.append(read_folder(file, layout, offset)[0])
+        except ValueError:
             continue
     raw = Tag.DNG_VERSION in first or any(other.number(Tag.PHOTOMETRIC) in _RAW for other in others)
     raw = raw or read_at(file, 0, 10)[8:] == b"CR"

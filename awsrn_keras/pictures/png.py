@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from .exif import EXIF_PREFIX
 from .picture import Picture, Unsupported
@@ -219,8 +219,7 @@ def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
     """Texts, XMP and what the colours mean as chunks; the profile, EXIF and dpi are not in it."""
     info = PngImagePlugin.PngInfo()
     for name, content in picture.colour:
-        if not (name == b"sRGB" and picture.icc):
-            info.add(name, content)
+        info.add(name, content)  # Pillow leaves sRGB out where there is a profile
     if picture.xmp:
         info.add_itxt(_XMP, picture.xmp)
     for keyword, text in picture.text:
@@ -228,22 +227,21 @@ def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
     return info
 
 
-def write_sixteen_bit(path: Path, pixels: np.ndarray, picture: Picture) -> None:
-    """Write uint16 `(height, width, channels)`, 1 to 4 channels, and what `picture` says of it."""
+def write_sixteen_bit(path: Path, pixels: np.ndarray, options: dict[str, Any]) -> None:
+    """Write uint16 `(height, width, channels)`, 1 to 4 channels.
+
+    The metadata are those that Pillow writes with these options of `Image.save`.
+    """
+    small = io.BytesIO()
+    Image.new("L", (1, 1)).save(small, "PNG", **options)
     height, width, channels = pixels.shape
     colour_type = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     with open(path, "wb") as file:
         file.write(SIGNATURE + _chunk(b"IHDR", header))
-        if picture.icc:
-            file.write(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc)))
-        for name, content, *_ in metadata_chunks(picture).chunks:
-            file.write(_chunk(name, content))
-        if picture.dpi:
-            sides = (round(side / 0.0254) for side in picture.dpi)
-            file.write(_chunk(b"pHYs", struct.pack(">IIB", *sides, 1)))
-        if picture.exif:
-            file.write(_chunk(b"eXIf", picture.exif))
+        for name, content in _chunks(small):
+            if name not in (b"IHDR", b"IDAT", b"IEND"):
+                file.write(_chunk(name, content))
         compressor = zlib.compressobj(6, strategy=zlib.Z_RLE)
         row_bytes = 2 * width * channels
         above = np.zeros((1, row_bytes), np.uint8)

@@ -176,13 +176,14 @@ def write_picture(
         exif=upright_exif(picture.exif, width, height),
         xmp=upright_xmp(picture.xmp, width, height),
     )
+    options = _pillow_options(picture, format, quality or _QUALITY)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, _stacked(picture), picture)
         elif format == "png" and picture.pixels.dtype == np.uint16:
-            png.write_sixteen_bit(temporary, _stacked(picture), picture)
+            png.write_sixteen_bit(temporary, _stacked(picture), options)
         else:
-            _write_by_pillow(picture, temporary, format, quality or _QUALITY)
+            _write_by_pillow(picture, temporary, format, options)
 
 
 def _stacked(picture: Picture) -> np.ndarray:
@@ -191,14 +192,8 @@ def _stacked(picture: Picture) -> np.ndarray:
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
-def _write_by_pillow(picture: Picture, path: Path, format: str, quality: int) -> None:
-    image = _as_image(picture.pixels)
-    if picture.alpha is not None:
-        alpha = _as_image(picture.alpha)
-        if _MOST[format].alpha:
-            image.putalpha(alpha)
-        else:
-            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+def _pillow_options(picture: Picture, format: str, quality: int) -> dict[str, Any]:
+    """What `Image.save` is to be told for this format: metadata and how to compress."""
     options: dict[str, Any] = {
         "dpi": picture.dpi,
         "icc_profile": picture.icc,
@@ -211,12 +206,22 @@ def _write_by_pillow(picture: Picture, path: Path, format: str, quality: int) ->
         options["comment"] = dict(picture.text).get("Comment", "").encode()
     elif format == "webp":
         options["lossless"] = quality == 100
-    elif format == "avif" and image.mode != "L":
+    elif format == "avif" and (len(picture.pixels.shape) == 3 or picture.alpha is not None):
         options["subsampling"] = "4:4:4"
     elif format == "png":
         # Suits photographs: as small as the default strategy and four times faster.
         options |= {"compress_type": zlib.Z_RLE, "pnginfo": png.metadata_chunks(picture)}
-    options = {name: value for name, value in options.items() if value}
+    return {name: value for name, value in options.items() if value}
+
+
+def _write_by_pillow(picture: Picture, path: Path, format: str, options: dict[str, Any]) -> None:
+    image = _as_image(picture.pixels)
+    if picture.alpha is not None:
+        alpha = _as_image(picture.alpha)
+        if _MOST[format].alpha:
+            image.putalpha(alpha)
+        else:
+            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
     if format == "heic":
         save_heic(image, path, **options)
     else:

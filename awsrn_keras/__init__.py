@@ -4,6 +4,7 @@ Names load on first use: `import awsrn_keras` itself imports neither Keras nor T
 """
 
 import importlib
+from typing import Any
 
 _HOME = {
     "AWSRN": "network.model",
@@ -25,11 +26,11 @@ __all__ = sorted(_HOME)
 __version__ = "0.1.0"
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

@@ -21,10 +21,10 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--version", action="version", version=f"awsrn-keras {__version__}")
     commands = parse.add_subparsers(metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
-        description = inspect.getdoc(module)
+        description = inspect.getdoc(module) or ""
         command = commands.add_parser(
             name,
-            help=description.splitlines()[0],
+            help=description.partition("\n")[0],
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

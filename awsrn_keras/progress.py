@@ -36,9 +36,12 @@ class ProgressBar:
         from rich.markup import escape
         from rich.progress import Progress
 
-        # What goes to stdout stays there: it may well be a file.
-        own = {"redirect_stdout": False, "redirect_stderr": False}
-        self._shown = Progress(console=Console(stderr=True), transient=True, **own)
+        self._shown = Progress(
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,  # what goes to stdout stays there: it may well be a file
+            redirect_stderr=False,
+        )
         self._shown.add_task(escape(label), total=None)
         self._shown.start()
 

@@ -30,7 +30,7 @@ from unusual_pictures import unusual_file
 from awsrn_keras.data.pairs import PairFiles, read_pair
 from awsrn_keras.errors import InputError
 from awsrn_keras.pictures import read_picture
-from awsrn_keras.upscaling.files import upscale_file
+from awsrn_keras.upscaling.files import upscale_files
 from awsrn_keras.upscaling.jobs import Job
 
 SECONDS, MEGABYTES = 60, 2000
@@ -54,7 +54,13 @@ class Repeat:
 def upscale(path: Path) -> None:
     if read_picture(path).pixels.size <= LARGEST:
         for format in ("png", "jpeg"):
-            upscale_file(Job(path, path.with_suffix(f".{format}"), format), Repeat(), OPTIONS, None)
+            upscale_file(path, path.with_suffix(f".{format}"), format)
+
+
+def upscale_file(path: Path, target: Path, format: str) -> None:
+    ((_, outcome),) = upscale_files([Job(path, target, format)], Repeat(), OPTIONS)
+    if isinstance(outcome, BaseException):
+        raise outcome
 
 
 def read_unusual(number: int, folder: Path) -> str:
@@ -77,7 +83,7 @@ def read_unusual(number: int, folder: Path) -> str:
         np.testing.assert_array_equal(picture.alpha, file.alpha, what, strict=True)
     for format in ("png", "jpeg", "webp", "tiff", "bmp"):
         target = folder / f"result.{format}"
-        upscale_file(Job(path, target, format), Repeat(), OPTIONS, None)
+        upscale_file(path, target, format)
         again = read_picture(target)
         if format in ("png", "tiff"):
             twice = file.pixels.repeat(2, axis=0).repeat(2, axis=1)

@@ -138,9 +138,15 @@ def run(options: argparse.Namespace) -> int:
             except Exception as error:
                 failed.append(job)
                 _report(job, error, bar)
-        shown = _Shown(bar, len(possible))
-        for job, outcome in upscale_files(possible, engine, how, float_engine, shown.update):
-            if isinstance(outcome, Exception):
+        numbers = {job: number for number, job in enumerate(possible, 1)}
+
+        def show(job: "Job", done: int, windows: int) -> None:
+            if done == 1:
+                bar.start(f"[{numbers[job]}/{len(possible)}] {job.source.name}")
+            bar.update(done, windows)
+
+        for job, outcome in upscale_files(possible, engine, how, float_engine, show):
+            if isinstance(outcome, BaseException):
                 failed.append(job)
                 _report(job, outcome, bar)
             else:
@@ -154,23 +160,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-class _Shown:
-    """A bar for each picture, with its number among all."""
-
-    def __init__(self, bar: ProgressBar, total: int) -> None:
-        self._bar, self._total = bar, total
-        self._job: Job | None = None
-        self._number = 0
-
-    def update(self, job: "Job", done: int, windows: int) -> None:
-        if job != self._job:
-            self._job = job
-            self._number += 1
-            self._bar.start(f"[{self._number}/{self._total}] {job.source.name}")
-        self._bar.update(done, windows)
-
-
-def _report(job: "Job", error: Exception, bar: ProgressBar) -> None:
+def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
     """Name a file on which something failed."""
     bar.clear()
     print(f"error: {_reason(job, error)}", file=sys.stderr, flush=True)
@@ -200,7 +190,7 @@ def _engines(options: argparse.Namespace) -> tuple["Engine", Callable[[], "Engin
     return made, functools.cache(lambda: make_engine(model, engine))
 
 
-def _reason(job: "Job", error: Exception) -> str:
+def _reason(job: "Job", error: BaseException) -> str:
     """One line that names the file."""
     if isinstance(error, InputError):
         return str(error)

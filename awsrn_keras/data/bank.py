@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -146,7 +146,7 @@ def cached_bank(
             remove_unfinished(path)
             with replacing(path) as part, part.open("wb") as file:
                 _write(file, make_pairs(), scale, identity)
-            bank = _open_if_valid(path, identity)
+            bank = _open(path)
     return bank
 
 
@@ -160,10 +160,14 @@ def _digest(facts: list) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def _open(path: Path) -> PairBank:
+    with path.open("rb") as file:
+        return PairBank(file, path)
+
+
 def _open_if_valid(path: Path, identity: str) -> PairBank | None:
     try:
-        with path.open("rb") as file:
-            bank = PairBank(file, path)
+        bank = _open(path)
     except (FileNotFoundError, ValueError):
         return None
     return bank if bank.identity == identity else None
@@ -178,7 +182,7 @@ def _write(file: BinaryIO, pairs: Iterable[Pair | InputError], scale: int, ident
         name, lr, hr = pair
         if hr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, 3):
             raise ValueError(f"{name}: HR {hr.shape} is not {scale} times LR {lr.shape}.")
-        entry = {"name": name}
+        entry: dict[str, Any] = {"name": name}
         for side, image in (("lr", lr), ("hr", hr)):
             entry[side] = (file.tell(), *image.shape[:2])
             pixels = np.ascontiguousarray(image, np.uint8)

@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -97,7 +98,9 @@ class Degradation:
             raise InputError(f"{name}: choose {', '.join(SETTINGS)} or name a JSON file.")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+            }
             return cls(**values)
         except (InputError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not a setting of degradations ({error}).") from None
@@ -240,8 +243,8 @@ def _range(limits: tuple[float, float]) -> str:
 
 
 def _chosen(shares: tuple[float, ...], random: np.random.Generator) -> int:
-    shares = np.cumsum(shares)
-    return int(np.searchsorted(shares, random.random() * shares[-1], side="right"))
+    limits = np.cumsum(shares)
+    return int(np.searchsorted(limits, random.random() * limits[-1], side="right"))
 
 
 def _blur(setting: Degradation, random: np.random.Generator) -> tuple[tuple[float, float], float]:

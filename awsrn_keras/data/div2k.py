@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from ..errors import InputError
 from ..progress import with_progress
-from .bank import PairBank, cached_bank
+from .bank import Pair, PairBank, cached_bank
 from .pairs import match_sizes
 
 if TYPE_CHECKING:
@@ -92,9 +90,7 @@ def _check_network(url: str) -> None:
         ) from error
 
 
-def _pairs(
-    builder: tfds.core.DatasetBuilder, scale: int, split: str
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _pairs(builder: tfds.core.DatasetBuilder, scale: int, split: str) -> Iterator[Pair]:
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(split=_SPLITS[split], shuffle_files=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from ..command_line import cpu_cores
 from ..errors import InputError
 from ..pictures import read_rgb
 from ..pictures.resize import imresize
+from .bank import Pair
 
 _MOST_WORKERS = 8  # each holds a decoded image or two
 
@@ -30,16 +31,14 @@ class UnusableImage(InputError):
     """A picture file that gives no pair whoever reads it: damaged, or too small for the scale."""
 
 
-def read_pairs(
-    files: list[PairFiles], scale: int
-) -> Iterator[tuple[str, np.ndarray, np.ndarray] | UnusableImage]:
+def read_pairs(files: list[PairFiles], scale: int) -> Iterator[Pair | UnusableImage]:
     """Decode each pair, in order, on all cores and with few images in memory at a time.
 
     In place of a pair that cannot be used comes the error that says why.
     """
     workers = min(cpu_cores(), _MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        waiting: deque[Future[Pair | UnusableImage]] = deque()
         for pair in files:
             waiting.append(pool.submit(_pair_or_fault, pair, scale))
             if len(waiting) > workers:
@@ -48,16 +47,14 @@ def read_pairs(
             yield waiting.popleft().result()
 
 
-def _pair_or_fault(
-    files: PairFiles, scale: int
-) -> tuple[str, np.ndarray, np.ndarray] | UnusableImage:
+def _pair_or_fault(files: PairFiles, scale: int) -> Pair | UnusableImage:
     try:
         return read_pair(files, scale)
     except UnusableImage as fault:
         return fault
 
 
-def read_pair(files: PairFiles, scale: int) -> tuple[str, np.ndarray, np.ndarray]:
+def read_pair(files: PairFiles, scale: int) -> Pair:
     """Name, LR and HR of one pair; both cropped from the top left so that the sizes agree.
 
     Raises:

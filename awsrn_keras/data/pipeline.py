@@ -129,7 +129,7 @@ def crop_batch(
     `images` are the numbers of the images in the bank to draw from.
     """
     sides = patch_size, patch_size * bank.scale
-    batch = tuple(np.empty((count, side, side, 3), np.uint8) for side in sides)
+    lr, hr = (np.empty((count, side, side, 3), np.uint8) for side in sides)
     # Philox makes four words from each value of its counter: those of example i from i.
     words = np.random.Philox(key=_key(seed, 0)).advance(first).random_raw(4 * count)
     for k, (down, right, turn, _) in enumerate(words.reshape(count, 4).tolist()):
@@ -141,10 +141,10 @@ def crop_batch(
             random = np.random.Generator(np.random.Philox(key=_key(seed, first + k + 2**63)))
             low = degraded_patch(*pair, corner, patch_size, degrade, random)
         crops = orient_pair(low, high, turn)
-        for side, crop in zip(batch, crops, strict=True):
+        for side, crop in zip((lr, hr), crops, strict=True):
             # Whole pixels are copied, three times as fast as bytes.
             side[k].view("V3")[...] = crop.view("V3")
-    return batch
+    return lr, hr
 
 
 def crop_pair(

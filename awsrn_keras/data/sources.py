@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError
-from ..pictures import find_images
+from ..pictures import survey
 from ..progress import with_progress
 from .bank import PairBank, cached_bank
 from .div2k import load_div2k
@@ -22,20 +22,17 @@ Split = Literal["train", "validation"]
 # Photographs (one of them through a microscope) in the wheels themselves, not those that
 # scikit-image would download. The two motorcycles are a stereo pair: never split them.
 _SAMPLE = {
-    "train": {
-        "skimage": (
-            "astronaut.png",
-            "coffee.png",
-            "ihc.png",
-            "motorcycle_left.png",
-            "motorcycle_right.png",
-            "rocket.jpg",
-        ),
-        "sklearn": ("china.jpg",),
-    },
-    "validation": {"skimage": ("chelsea.png",), "sklearn": ("flower.jpg",)},
+    "train": [
+        "skimage/data/astronaut.png",
+        "skimage/data/coffee.png",
+        "skimage/data/ihc.png",
+        "skimage/data/motorcycle_left.png",
+        "skimage/data/motorcycle_right.png",
+        "skimage/data/rocket.jpg",
+        "sklearn/datasets/images/china.jpg",
+    ],
+    "validation": ["skimage/data/chelsea.png", "sklearn/datasets/images/flower.jpg"],
 }
-_SAMPLE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 _DIV2K_FOLDERS = {"train": "DIV2K_train_HR", "validation": "DIV2K_valid_HR"}
 _DIV2K_VALIDATION = 5  # images 0801-0805, as in the paper
 _NAMED = 6  # images that a message names
@@ -129,15 +126,15 @@ def _usable(bank: PairBank, least_side: int, strict: bool) -> PairBank:
 
 def _sample_files(split: Split) -> list[PairFiles]:
     files = []
-    for package, names in _SAMPLE[split].items():
+    for name in _SAMPLE[split]:
+        package, _, inside = name.partition("/")
         spec = find_spec(package)  # finds the folder without importing the package
-        if spec is None:
+        if spec is None or not spec.origin:
             raise InputError(
                 "The sample photographs are inside scikit-image and scikit-learn: "
                 "pip install scikit-image scikit-learn, or give a folder of images."
             )
-        folder = Path(spec.submodule_search_locations[0]) / _SAMPLE_FOLDERS[package]
-        files += [PairFiles(folder / name, None) for name in names]
+        files.append(PairFiles(Path(spec.origin).parent / inside, None))
     return files
 
 
@@ -186,13 +183,13 @@ def _lr_folder(hr_folder: Path, scale: int) -> Path | None:
 
 
 def _pair_files(hr_folder: Path, lr_folder: Path | None, scale: int) -> list[PairFiles]:
-    hr_paths = find_images(hr_folder)
+    hr_paths = survey(hr_folder).images
     if lr_folder is None:
         return [PairFiles(path, None) for path in hr_paths]
     if (lr_folder / f"X{scale}").is_dir():
         lr_folder = lr_folder / f"X{scale}"
     by_stem = defaultdict(list)
-    for path in find_images(lr_folder):
+    for path in survey(lr_folder).images:
         by_stem[str(path.relative_to(lr_folder).with_suffix(""))].append(path)
     files = []
     for path in hr_paths:
@@ -217,7 +214,7 @@ def _pair_files(hr_folder: Path, lr_folder: Path | None, scale: int) -> list[Pai
 
 def _check_pairs(files: list[PairFiles]) -> None:
     """Raise an `InputError` if two HR images have the same LR image."""
-    taken = {}
+    taken: dict[Path, Path] = {}
     for hr, lr in files:
         if lr is not None and taken.setdefault(lr, hr) != hr:
             raise InputError(

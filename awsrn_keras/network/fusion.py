@@ -88,20 +88,20 @@ class _Affine:
     kernel: np.ndarray
     bias: np.ndarray
 
-    def __rmul__(self, factor):
+    def __rmul__(self, factor: float | np.ndarray) -> "_Affine":
         return _Affine(factor * self.kernel, factor * self.bias)
 
-    def __add__(self, other):
+    def __add__(self, other: "_Affine | np.ndarray") -> "_Affine":
         if isinstance(other, np.ndarray):
             return _Affine(self.kernel, self.bias + other)
-        return _Affine(sum(_same_size(self.kernel, other.kernel)), self.bias + other.bias)
+        return _Affine(np.add(*_same_size(self.kernel, other.kernel)), self.bias + other.bias)
 
-    def __and__(self, other):
+    def __and__(self, other: "_Affine") -> "_Affine":
         kernels = _same_size(self.kernel, other.kernel)
         return _Affine(np.concatenate(kernels, axis=2), self.bias + other.bias)
 
 
-def _same_size(*kernels):
+def _same_size(*kernels: np.ndarray) -> list[np.ndarray]:
     largest = max(map(len, kernels))
     borders = [(largest - len(kernel)) // 2 for kernel in kernels]
     return [
@@ -121,12 +121,12 @@ def _folded_awms(awms: AWMS) -> _Affine:
     return functools.reduce(operator.add, (_float64(a) * _folded(conv) for a, conv in branches))
 
 
-def _float64(variable):
+def _float64(variable: keras.Variable) -> np.ndarray:
     return ops.convert_to_numpy(variable.value).astype("float64")
 
 
-def _identity(channels, factor=1.0) -> _Affine:
-    return _Affine(factor * np.eye(channels)[None, None], np.zeros(channels))
+def _identity(channels: int) -> _Affine:
+    return _Affine(np.eye(channels)[None, None], np.zeros(channels))
 
 
 def _conv(affine: _Affine, inputs: list[_Signal], name: str) -> keras.KerasTensor:
@@ -150,11 +150,11 @@ def _conv(affine: _Affine, inputs: list[_Signal], name: str) -> keras.KerasTenso
     return y
 
 
-def _added(x, y, name: str) -> keras.KerasTensor:
+def _added(x: keras.KerasTensor, y: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Add(dtype=x.dtype, name=name)([x, y])
 
 
-def _normalized(image, skip_scale) -> _Signal:
+def _normalized(image: keras.KerasTensor, skip_scale: float | None) -> _Signal:
     """The network's `(image - mean) / 127.5`, kept as pixels or `skip_scale` times pixels.
 
     The subtraction stays a step of its own, because the zero padding comes after it.
@@ -166,9 +166,11 @@ def _normalized(image, skip_scale) -> _Signal:
     return _Signal(scaled, 1 / (HALF_RANGE * skip_scale))
 
 
-def _weighted_sum(unit: AWRU | LFB, residual: _Affine, inputs: list[_Signal], x: _Signal, name):
+def _weighted_sum(
+    unit: AWRU | LFB, residual: _Affine, inputs: list[_Signal], x: _Signal, name: str
+) -> _Signal:
     """`lambda_res * residual(inputs) + lambda_x * x`, the skip as an addition where it can be."""
-    a, b = _float64(unit.lambda_res), _float64(unit.lambda_x)
+    a, b = (float(_float64(scalar)) for scalar in (unit.lambda_res, unit.lambda_x))
     factor = b * x.factor
     if min(abs(b), abs(factor)) < SMALLEST_FACTOR or abs(factor) > LARGEST_FACTOR:
         taps = b * _identity(unit.filters)

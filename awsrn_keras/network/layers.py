@@ -10,9 +10,13 @@ of github.com/ChaofWang/AWSRN at b7e285e.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
+
+Tensor = Any  # a value of whichever backend Keras has
+Shape = tuple[Any, ...]  # None where a side may be of any length
 
 
 @keras.saving.register_keras_serializable(package="awsrn_keras")
@@ -46,7 +50,7 @@ class WeightNormConv2D(keras.layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         bound = 1 / math.sqrt(math.prod(shape[:3]))
         uniform = keras.initializers.RandomUniform(-bound, bound)
@@ -62,33 +66,33 @@ class WeightNormConv2D(keras.layers.Layer):
         )
 
     @property
-    def kernel(self):
+    def kernel(self) -> Tensor:
         """The normalised kernel `(height, width, channels, filters)`, never rounded to 16 bits."""
         return self.v * (self.g / _norm(self.v))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return _convolve(x, self.kernel, self.bias, self.compute_dtype)
 
-    def scaled(self, x, factor):
+    def scaled(self, x: Tensor, factor: Tensor) -> Tensor:
         """`factor * conv(x)` with the scalar multiplied into kernel and bias.
 
         The same up to rounding, and a training step saves two passes over a feature map.
         """
         return _convolve(x, factor * self.kernel, factor * self.bias, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"filters": self.filters, "kernel_size": self.kernel_size}
         return {**super().get_config(), **own}
 
 
-def _norm(v):
+def _norm(v: Tensor) -> Tensor:
     return ops.sqrt(ops.sum(ops.square(v), axis=(0, 1, 2)))
 
 
-def _convolve(x, kernel, bias, dtype):
+def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, dtype: str) -> Tensor:
     x, kernel, bias = (ops.cast(value, dtype) for value in (x, kernel, bias))
     return ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
 
@@ -100,7 +104,7 @@ class _AdaptiveResidual(keras.layers.Layer):
         # Without autocast the incoming residual stream is not rounded to 16 bits.
         super().__init__(autocast=False, **kwargs)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] != self.filters:
             raise ValueError(
                 f"{type(self).__name__} expects {self.filters} channels, got input {input_shape}."
@@ -111,11 +115,11 @@ class _AdaptiveResidual(keras.layers.Layer):
             for name in ("lambda_res", "lambda_x")
         )
 
-    def weighted_sum(self, last_conv, hidden, x):
+    def weighted_sum(self, last_conv: WeightNormConv2D, hidden: Tensor, x: Tensor) -> Tensor:
         residual = last_conv.scaled(hidden, self.lambda_res)
         return ops.cast(residual, x.dtype) + self.lambda_x * x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
 
@@ -148,15 +152,15 @@ class AWRU(_AdaptiveResidual):
         self.expand = WeightNormConv2D(expanded_filters, 3, dtype=dtype, name="expand")
         self.reduce = WeightNormConv2D(filters, 3, dtype=dtype, name="reduce")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.expand.build(input_shape)
         self.reduce.build((*input_shape[:-1], self.expanded_filters))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return self.weighted_sum(self.reduce, ops.relu(self.expand(x)), x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"filters": self.filters, "expanded_filters": self.expanded_filters}
         return {**super().get_config(), **own}
 
@@ -193,20 +197,20 @@ class LFB(_AdaptiveResidual):
         ]
         self.fusion = WeightNormConv2D(filters, 3, dtype=dtype, name="fusion")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         for unit in self.units:
             unit.build(input_shape)
         self.fusion.build((*input_shape[:-1], self.filters * len(self.units)))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         outputs, y = [], x
         for unit in self.units:
             y = unit(y)
             outputs.append(y)
         return self.weighted_sum(self.fusion, ops.concatenate(outputs, axis=-1), x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {
             "filters": self.filters,
             "units": len(self.units),
@@ -251,7 +255,7 @@ class AWMS(keras.layers.Layer):
             for size in self.kernel_sizes
         ]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         start = keras.initializers.Constant(1 / len(self.branches))
         self.alphas = [
             self.add_weight(name=f"alpha_{size}", shape=(), initializer=start, autocast=False)
@@ -260,7 +264,7 @@ class AWMS(keras.layers.Layer):
         for branch in self.branches:
             branch.build(input_shape)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         # All branches read the same features, so their weighted sum is one convolution with
         # the weighted sum of their kernels, the small ones padded by zeros: half the taps.
         branches = list(zip(self.alphas, self.branches, strict=True))
@@ -268,13 +272,13 @@ class AWMS(keras.layers.Layer):
         bias = sum(alpha * branch.bias for alpha, branch in branches)
         return ops.cast(_convolve(x, kernel, bias, self.compute_dtype), self.variable_dtype)
 
-    def _padded(self, kernel):
+    def _padded(self, kernel: Tensor) -> Tensor:
         border = (max(self.kernel_sizes) - kernel.shape[0]) // 2
         return ops.pad(kernel, [(border, border), (border, border), (0, 0), (0, 0)])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"filters": self.filters, "kernel_sizes": self.kernel_sizes}
         return {**super().get_config(), **own}

@@ -4,6 +4,8 @@ Source: Wang, Li and Shi, "Lightweight Image Super-Resolution with Adaptive Weig
 Learning Network" (2019), arXiv:1904.02358; github.com/ChaofWang/AWSRN at b7e285e.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -84,7 +86,7 @@ class AWSRN(keras.Model):
         self.kernel_sizes = kernel_sizes
         self.dtype_policy = policy
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -95,7 +97,7 @@ class AWSRN(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "AWSRN":
         return cls(**config)
 
     @classmethod

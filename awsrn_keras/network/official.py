@@ -30,15 +30,15 @@ def official_tensors(
     """Every tensor of a network by its official name, e.g. "body.0.b1.x_scale.scale"."""
     tensors = {}
 
-    def conv(name, path, outputs, inputs, size=3) -> None:
+    def conv(name: str, path: str, outputs: int, inputs: int, size: int = 3) -> None:
         tensors[f"{name}.bias"] = Tensor(f"{path}/bias", (outputs,))
         tensors[f"{name}.weight_g"] = Tensor(f"{path}/g", (outputs, 1, 1, 1))
         tensors[f"{name}.weight_v"] = Tensor(f"{path}/v", (outputs, inputs, size, size))
 
-    def scalar(name, path) -> None:
+    def scalar(name: str, path: str) -> None:
         tensors[f"{name}.scale"] = Tensor(path, (1,))
 
-    def lambdas(name, path) -> None:
+    def lambdas(name: str, path: str) -> None:
         scalar(f"{name}.res_scale", f"{path}/lambda_res")
         scalar(f"{name}.x_scale", f"{path}/lambda_x")
 
@@ -138,8 +138,8 @@ def _identify(tensors: dict[str, np.ndarray], source: object) -> tuple[str, int,
     kernel_sizes = tuple(sorted({int(match[1]) for match in found if match}))
     layouts = {}
     for variant in VARIANTS:
-        layout = official_tensors(variant, scale or SCALES[0], kernel_sizes)
-        layouts[variant] = {name: tensor.shape for name, tensor in layout.items()}
+        tensors_of = official_tensors(variant, scale or SCALES[0], kernel_sizes)
+        layouts[variant] = {name: tensor.shape for name, tensor in tensors_of.items()}
     variant = min(layouts, key=lambda name: len(layouts[name].items() ^ shapes.items()))
     layout = layouts[variant]
     missing, unknown = layout.keys() - tensors.keys(), tensors.keys() - layout.keys()

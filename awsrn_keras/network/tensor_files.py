@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,8 @@ def write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
         torch.save(state, content)
         path.write_bytes(content.getvalue())  # a full disk is an OSError here, not in torch
     elif path.suffix == ".npz":
-        np.savez(path, **tensors)
+        arrays: dict[str, Any] = tensors  # to the stub of savez they might be its options
+        np.savez(path, **arrays)
     else:
         raise InputError(f"{path}: name the output *.pt or *.npz.")
 

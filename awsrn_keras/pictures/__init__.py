@@ -5,20 +5,20 @@ pixels as those files mean them, 16 bits included; `exif` and `tiff_tags` keep m
 byte; `heic` reads and writes what Pillow does not.
 """
 
-from .finding import describe_skipped, find_images, survey
-from .formats import SUFFIXES, check_available, format_named, format_of
-from .picture import Picture
-from .reading import read_picture, read_rgb, read_size, to_eight_bits
+from .finding import describe_skipped, survey
+from .formats import FORMATS, SUFFIXES, check_available, format_named, format_of
+from .picture import Picture, to_eight_bits
+from .reading import read_picture, read_rgb, read_size
 from .writing import canvas_for, check_size, losses, write_picture
 
 __all__ = [
+    "FORMATS",
     "SUFFIXES",
     "Picture",
     "canvas_for",
     "check_available",
     "check_size",
     "describe_skipped",
-    "find_images",
     "format_named",
     "format_of",
     "losses",

@@ -6,6 +6,8 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from .picture import to_eight_bits
+
 
 def cmyk_to_srgb(inks: np.ndarray, icc: bytes) -> tuple[np.ndarray, bytes]:
     """RGB `(height, width, 3)` of ink amounts, and its profile, by the file's profile if it can.
@@ -22,10 +24,10 @@ def cmyk_to_srgb(inks: np.ndarray, icc: bytes) -> tuple[np.ndarray, bytes]:
         with contextlib.suppress(ImageCms.PyCMSError):  # a broken profile is as good as none
             source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
             srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-            eight = inks if top == 255 else ((inks.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            eight = to_eight_bits(inks)
             image = Image.frombytes("CMYK", eight.shape[1::-1], eight.tobytes())
-            image = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
-            return np.array(image), srgb.tobytes()
+            transform = ImageCms.buildTransform(source, srgb, "CMYK", "RGB")
+            return np.array(transform.apply(image)), srgb.tobytes()
     light = (top - inks).astype(np.uint32)
     colours = (light[..., :3] * light[..., 3:] + top // 2) // top
     return colours.astype(inks.dtype), b""

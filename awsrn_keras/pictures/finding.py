@@ -10,14 +10,8 @@ from ..errors import InputError
 from .formats import CURES, SUFFIXES, readable_suffixes
 
 # Folders that systems keep in places full of pictures; theirs are copies or deleted ones.
-_OF_SYSTEMS = {
-    "#recycle",
-    "$RECYCLE.BIN",
-    "@eaDir",
-    "System Volume Information",
-    "__MACOSX",
-    "lost+found",
-}
+_OF_SYSTEMS = {"#recycle", "$RECYCLE.BIN", "@eaDir", "__MACOSX", "lost+found"}
+_OF_SYSTEMS |= {"System Volume Information"}
 
 
 class FolderContents(NamedTuple):
@@ -30,15 +24,6 @@ class FolderContents(NamedTuple):
 
     images: list[Path]
     skipped: Counter[str]
-
-
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """All picture files in `folder` and below, as `survey` finds them.
-
-    Raises:
-        InputError: The folder is missing, is a file, cannot be read, or holds no picture.
-    """
-    return survey(folder).images
 
 
 def survey(folder: str | os.PathLike) -> FolderContents:
@@ -54,7 +39,7 @@ def survey(folder: str | os.PathLike) -> FolderContents:
     if not folder.is_dir():
         found = "is a file, not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {found}.")
-    suffixes, images, skipped = readable_suffixes(), [], Counter()
+    suffixes, images, skipped = readable_suffixes(), [], Counter[str]()
     for file in _files(folder):
         suffix = file.suffix.lower()
         # A link to a missing file is taken, so that whoever reads it hears of it.

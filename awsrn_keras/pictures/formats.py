@@ -18,6 +18,7 @@ SUFFIXES = {
     "avif": (".avif",),
     "heic": (".heic", ".heif"),
 }
+FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
 # What makes the others available.
 CURES = {
     "avif": "AVIF needs Pillow 11.3 or later, built with it: pip install --upgrade pillow",
@@ -32,11 +33,10 @@ def format_of(path: str | os.PathLike) -> str:
         InputError: The suffix is none of a known format; the message lists them.
     """
     suffix = Path(path).suffix.lower()
-    for name, suffixes in SUFFIXES.items():
-        if suffix in suffixes:
-            return name
-    known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-    raise InputError(f"{path}: unknown picture format {suffix!r}: choose one of {known}.")
+    if suffix not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise InputError(f"{path}: unknown picture format {suffix!r}: choose one of {known}.")
+    return FORMATS[suffix]
 
 
 def format_named(text: str) -> str:
@@ -46,9 +46,10 @@ def format_named(text: str) -> str:
         InputError: There is none of that name; the message lists them.
     """
     name = text.lower()
-    for format, suffixes in SUFFIXES.items():
-        if name == format or f".{name}" in suffixes:
-            return format
+    if name in SUFFIXES:
+        return name
+    if f".{name}" in FORMATS:
+        return FORMATS[f".{name}"]
     raise InputError(f"Unknown picture format {text!r}: choose one of {', '.join(SUFFIXES)}.")
 
 
@@ -67,4 +68,4 @@ def check_available(path: str | os.PathLike, format: str) -> None:
 
 def readable_suffixes() -> list[str]:
     """Suffixes of the formats that can be read here, in lower case."""
-    return [suffix for name in SUFFIXES if available(name) for suffix in SUFFIXES[name]]
+    return [suffix for suffix, format in FORMATS.items() if available(format)]

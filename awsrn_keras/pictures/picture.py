@@ -39,3 +39,10 @@ class Picture:
     text: tuple[tuple[str, str], ...] = ()
     colour: tuple[tuple[bytes, bytes], ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+def to_eight_bits(values: np.ndarray) -> np.ndarray:
+    """uint16 values / 257, rounded to uint8; uint8 as it is."""
+    if values.dtype == np.uint8:
+        return values
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from .exif import EXIF_PREFIX
 from .picture import Picture, Unsupported
@@ -49,11 +49,12 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     if depth not in _DEPTHS.get(colour_type, ()):
         raise ValueError(f"{depth} bits of colour type {colour_type}")
     check_size(width, height)
-    pieces, data = [_chunk(name, header)], []
-    single, texts = {}, []
+    plain = [SIGNATURE, _chunk(name, header)]
+    data, texts = [], []
+    single: dict[bytes, bytes] = {}
     for name, content in chunks:
         if name == b"IDAT":
-            data.append(content)
+            data.append(_chunk(name, content))
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             texts.append((name, content))
         elif name[:1].isupper() and name not in (b"PLTE", b"IEND"):
@@ -61,10 +62,9 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
         else:
             single.setdefault(name, content)
     if b"PLTE" in single:
-        pieces.append(_chunk(b"PLTE", single[b"PLTE"]))
-    pieces += [*(_chunk(b"IDAT", content) for content in data), _chunk(b"IEND", b"")]
-    plain = SIGNATURE + b"".join(pieces)
-    pixels, alpha = _pixels(plain, depth, colour_type, single)
+        plain.append(_chunk(b"PLTE", single[b"PLTE"]))
+    plain += [*data, _chunk(b"IEND", b"")]
+    pixels, alpha = _pixels(b"".join(plain), depth, colour_type, single)
     return Picture(pixels, alpha, **_metadata(single, texts))
 
 
@@ -110,8 +110,7 @@ def _pixels(
     if depth == 1:
         values = values.astype(np.uint8) * np.uint8(255)
     if colour_type in (_GREY_ALPHA, _RGBA):
-        colours = values[..., 0] if colour_type == _GREY_ALPHA else values[..., :3]
-        return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1])
+        return values[..., 0] if colour_type == _GREY_ALPHA else values[..., :3], values[..., -1]
     return values, _from_colour_key(values, depth, chunks.get(b"tRNS"))
 
 
@@ -189,8 +188,8 @@ def _parsed_text(
     name: bytes, content: bytes, unzipped: Callable[[bytes, str], bytes | None]
 ) -> tuple[str, str, bytes | None]:
     """Keyword, encoding and bytes (None where they are not to be had) of a text chunk."""
-    keyword, _, rest = content.partition(b"\0")
-    keyword, encoding, zipped = keyword.decode("latin-1"), "latin-1", name == b"zTXt"
+    start, _, rest = content.partition(b"\0")
+    keyword, encoding, zipped = start.decode("latin-1"), "latin-1", name == b"zTXt"
     if zipped:
         rest = rest[1:]
     elif name == b"iTXt":
@@ -212,15 +211,15 @@ def _raw_profile(text: bytes) -> bytes:
 def _dpi(chunk: bytes) -> tuple[float, float] | None:
     if len(chunk) != 9 or chunk[8] != 1:
         return None
-    return tuple(side * 0.0254 for side in struct.unpack(">II", chunk[:8]))
+    across, down = struct.unpack(">II", chunk[:8])
+    return across * 0.0254, down * 0.0254
 
 
 def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
     """Texts, XMP and what the colours mean as chunks; the profile, EXIF and dpi are not in it."""
     info = PngImagePlugin.PngInfo()
     for name, content in picture.colour:
-        if not (name == b"sRGB" and picture.icc):
-            info.add(name, content)
+        info.add(name, content)  # Pillow leaves sRGB out where there is a profile
     if picture.xmp:
         info.add_itxt(_XMP, picture.xmp)
     for keyword, text in picture.text:
@@ -228,22 +227,21 @@ def metadata_chunks(picture: Picture) -> PngImagePlugin.PngInfo:
     return info
 
 
-def write_sixteen_bit(path: Path, pixels: np.ndarray, picture: Picture) -> None:
-    """Write uint16 `(height, width, channels)`, 1 to 4 channels, and what `picture` says of it."""
+def write_sixteen_bit(path: Path, pixels: np.ndarray, options: dict[str, Any]) -> None:
+    """Write uint16 `(height, width, channels)`, 1 to 4 channels.
+
+    The metadata are those that Pillow writes with these options of `Image.save`.
+    """
+    small = io.BytesIO()
+    Image.new("L", (1, 1)).save(small, "PNG", **options)
     height, width, channels = pixels.shape
     colour_type = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     with open(path, "wb") as file:
         file.write(SIGNATURE + _chunk(b"IHDR", header))
-        if picture.icc:
-            file.write(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc)))
-        for name, content, *_ in metadata_chunks(picture).chunks:
-            file.write(_chunk(name, content))
-        if picture.dpi:
-            sides = (round(side / 0.0254) for side in picture.dpi)
-            file.write(_chunk(b"pHYs", struct.pack(">IIB", *sides, 1)))
-        if picture.exif:
-            file.write(_chunk(b"eXIf", picture.exif))
+        for name, content in _chunks(small):
+            if name not in (b"IHDR", b"IDAT", b"IEND"):
+                file.write(_chunk(name, content))
         compressor = zlib.compressobj(6, strategy=zlib.Z_RLE)
         row_bytes = 2 * width * channels
         above = np.zeros((1, row_bytes), np.uint8)
@@ -254,7 +252,7 @@ def write_sixteen_bit(path: Path, pixels: np.ndarray, picture: Picture) -> None:
             filtered = np.empty((len(band), 1 + row_bytes), np.uint8)
             filtered[:, 0] = 2  # each row is stored as its difference from the row above
             filtered[:, 1:] = rows - np.concatenate([above, rows[:-1]])
-            file.write(_chunk(b"IDAT", compressor.compress(filtered)))
+            file.write(_chunk(b"IDAT", compressor.compress(filtered.data)))
             above = rows[-1:]
         file.write(_chunk(b"IDAT", compressor.flush()))
         file.write(_chunk(b"IEND", b""))

@@ -22,14 +22,15 @@ from .cmyk import cmyk_to_srgb
 from .exif import EXIF_PREFIX, exif_orientation, upright_exif, upright_xmp
 from .formats import SUFFIXES, available
 from .heic import is_heic, open_heic
-from .picture import Picture, Unsupported
+from .picture import Picture, Unsupported, to_eight_bits
+from .tiff_tags import STARTS
 
+Source = str | os.PathLike | BinaryIO
 MAX_MEGAPIXELS = 100
 
 # Those that Pillow reads. MPO is a JPEG with more pictures after it: no animation.
 _OPENERS = ("JPEG", "WEBP", "BMP", *(["AVIF"] if available("avif") else []))
 _FORMATS = {name: name.lower() for name in _OPENERS} | {"MPO": "jpeg", "HEIF": "heic"}
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What phones store after the picture is described in its XMP.
 _XMP_OF_MORE = rb"hdrgm:|HDRGainMap|MotionPhoto|MicroVideo|Container:Directory"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/"
@@ -39,7 +40,7 @@ class _SizeKnown(Exception):
     """Ends reading where nothing but the size was asked for."""
 
 
-def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+def read_picture(path: Source, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Read a picture file of one of `formats.SUFFIXES`, whatever its name ends in.
 
     Palettes become RGB, CMYK becomes sRGB (through its profile where it has one), 16 bits
@@ -47,7 +48,7 @@ def read_picture(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
     JPEG or BMP, cannot be noticed; PNG files carry checksums and are verified.
 
     Args:
-        path: The file.
+        path: The file, or its open content.
         max_megapixels: A larger declared size is refused before anything is decoded.
 
     Raises:
@@ -64,25 +65,29 @@ def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -
     Raises:
         InputError: As `read_picture`, as far as the header shows.
     """
+    size = 0, 0
 
     def note(width: int, height: int) -> None:
-        _check_pixels(path, max_megapixels, width, height)
-        raise _SizeKnown(width, height)
+        nonlocal size
+        size = width, height
+        _check_pixels(path, max_megapixels, *size)
+        raise _SizeKnown
 
-    with _opened(path) as file:
-        try:
-            _picture(file, note)
-        except _SizeKnown as known:
-            return known.args
+    with _opened(path) as file, contextlib.suppress(_SizeKnown):
+        _picture(file, note)
+    return size
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike | BinaryIO) -> Iterator[BinaryIO]:
-    """The open file; whatever goes wrong inside becomes an `InputError`."""
+def _opened(path: Source) -> Iterator[BinaryIO]:
+    """The file, open at its start; whatever goes wrong inside becomes an `InputError`."""
     try:
-        with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
-            file.seek(0)
-            yield file
+        if isinstance(path, (str, os.PathLike)):
+            with open(path, "rb") as file:
+                yield file
+        else:
+            path.seek(0)
+            yield path
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}.") from None
     except InputError:
@@ -115,14 +120,7 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
-def to_eight_bits(values: np.ndarray) -> np.ndarray:
-    """uint16 values / 257, rounded to uint8; uint8 as it is."""
-    if values.dtype == np.uint8:
-        return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _check_pixels(path: str | os.PathLike, max_megapixels: float, width: int, height: int) -> None:
+def _check_pixels(path: Source, max_megapixels: float, width: int, height: int) -> None:
     if width * height > max_megapixels * 1e6:
         raise InputError(
             f"{path}: declares {width} x {height} pixels, more than the limit of "
@@ -135,7 +133,7 @@ def _picture(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     start = file.read(16)
     if start.startswith(png.SIGNATURE):
         return png.read(file, check_size)
-    if start[:4] in _TIFF_STARTS:
+    if start[:4] in STARTS:
         return tiff.read(file, check_size)
     image = _open(file, start)
     check_size(*image.size)
@@ -155,7 +153,7 @@ def _open(file: BinaryIO, start: bytes) -> Image.Image:
         if accept is None or accept(start) is True:
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
-                return factory(file, None)
+                return factory(file, "")
     if is_heic(start):
         return open_heic(file)
     raise UnidentifiedImageError
@@ -178,8 +176,7 @@ def _by_pillow(image: Image.Image) -> Picture:
         left_out.append("IPTC and Photoshop's data")
     if info.get("bit_depth", 8) > 8:  # of HEIC
         left_out.append(f"{info['bit_depth']} bits (read as 8)")
-    comment = info.get("comment") or b""
-    dpi = info.get("dpi")
+    comment, dpi = info.get("comment") or b"", info.get("dpi")
     if dpi == (72, 72) and not info.get("jfif_unit"):
         dpi = None  # Pillow's answer where EXIF says nothing
     pixels, alpha, icc = _arrays(image, icc)
@@ -189,7 +186,7 @@ def _by_pillow(image: Image.Image) -> Picture:
         exif=(info.get("exif") or b"").removeprefix(EXIF_PREFIX),
         icc=icc,
         dpi=dpi,
-        format=_FORMATS[image.format],
+        format=_FORMATS[image.format or ""],
         frames=frames,
         xmp=xmp,
         text=(("Comment", _decoded(comment)),) if comment else (),
@@ -208,8 +205,7 @@ def _arrays(image: Image.Image, icc: bytes) -> tuple[np.ndarray, np.ndarray | No
     values = np.array(image if image.mode == mode else image.convert(mode))
     if not transparent:
         return values, None, icc
-    colours = values[..., 0] if grey else values[..., :3]
-    return np.ascontiguousarray(colours), np.ascontiguousarray(values[..., -1]), icc
+    return values[..., 0] if grey else values[..., :3], values[..., -1], icc
 
 
 def _decoded(comment: bytes) -> str:
@@ -225,15 +221,15 @@ def _finished(picture: Picture) -> Picture:
     pixels = _upright(picture.pixels, turn)
     height, width = pixels.shape[:2]
     space = b"GRAY" if pixels.ndim == 2 else b"RGB "
-    dpi = tuple(map(float, picture.dpi or ()))
-    sound = len(dpi) == 2 and all(0 < side < 1e6 for side in dpi)
+    across, down = map(float, picture.dpi or (0, 0))
+    dpi = (across, down) if turn < 5 else (down, across)
     return replace(
         picture,
         pixels=pixels,
         alpha=None if picture.alpha is None else _upright(picture.alpha, turn),
         exif=upright_exif(picture.exif, width, height),
         icc=picture.icc if picture.icc[16:20] == space else b"",
-        dpi=(dpi if turn < 5 else dpi[::-1]) if sound else None,
+        dpi=dpi if all(0 < side < 1e6 for side in dpi) else None,
         xmp=upright_xmp(picture.xmp, width, height),
     )
 

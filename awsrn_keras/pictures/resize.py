@@ -75,15 +75,15 @@ def _check_image(image: np.ndarray) -> None:
 def _factors_and_size(
     old: tuple[int, int], scale: float | None, size: tuple[int, int] | None
 ) -> tuple[tuple[float, float], tuple[int, int]]:
-    if (scale is None) == (size is None):
-        raise ValueError(f"imresize needs either scale or size, got {scale} and {size}.")
-    if size is None:
+    if scale is not None and size is None:
         if not 0 < scale < math.inf:
             raise ValueError(f"imresize needs a scale above 0, got {scale}.")
-        return (scale, scale), tuple(math.ceil(scale * side) for side in old)
+        return (scale, scale), (math.ceil(scale * old[0]), math.ceil(scale * old[1]))
+    if size is None or scale is not None:
+        raise ValueError(f"imresize needs either scale or size, got {scale} and {size}.")
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"imresize needs a size (height, width) of at least 1, got {size}.")
-    return tuple(new / side for new, side in zip(size, old, strict=True)), tuple(size)
+    return (size[0] / old[0], size[1] / old[1]), (size[0], size[1])
 
 
 def _planes(image: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import ImageFile, TiffImagePlugin
 
 from .picture import Unsupported
-from .tiff_tags import LONG, SHORT, Folder, Layout, Tag, folder_bytes, header, read_at
+from .tiff_tags import Folder, Layout, Tag, folder_bytes, header, read_at
 
 _BLACK_IS_ZERO = 1
 _PREDICTABLE = {5, 8, 32946, 34925, 50000}  # LZW, Deflate twice, LZMA, Zstandard
@@ -34,8 +34,8 @@ class _Segments(NamedTuple):
     planes: int
     depth: int  # samples of a pixel in one plane
     row_bytes: int
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
+    offsets: list[int]
+    sizes: list[int]
 
 
 def read_samples(
@@ -53,11 +53,11 @@ def read_samples(
         Unsupported: Another predictor than that of rows.
         ValueError: Damaged.
     """
-    width, height = int(folder.number(Tag.WIDTH)), int(folder.number(Tag.HEIGHT))
+    width, height = folder.number(Tag.WIDTH), folder.number(Tag.HEIGHT)
     compression, predictor = folder.number(Tag.COMPRESSION, 1), folder.number(Tag.PREDICTOR, 1)
     predictor = predictor if compression in _PREDICTABLE else 1
     if predictor != 1 and (predictor != 2 or bits not in (8, 16)):
-        raise Unsupported(f"predictor {predictor:g} with {bits} bits; save it uncompressed")
+        raise Unsupported(f"predictor {predictor} with {bits} bits; save it uncompressed")
     segments = _segments(folder, width, height, samples, bits)
     reverse = folder.number(Tag.FILL_ORDER, 1) == 2
     # No compression makes more of it; a damaged count would.
@@ -90,11 +90,11 @@ def read_samples(
 def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) -> _Segments:
     tiled = Tag.TILE_WIDTH in folder
     if tiled:
-        inner = int(folder.number(Tag.TILE_WIDTH)), int(folder.number(Tag.TILE_HEIGHT))
-        offsets, sizes = folder.numbers(Tag.TILE_OFFSETS), folder.numbers(Tag.TILE_SIZES)
+        inner = folder.number(Tag.TILE_WIDTH), folder.number(Tag.TILE_HEIGHT)
+        offsets, sizes = folder.whole(Tag.TILE_OFFSETS), folder.whole(Tag.TILE_SIZES)
     else:
-        inner = width, min(int(folder.number(Tag.ROWS_PER_STRIP)) or height, height)
-        offsets, sizes = folder.numbers(Tag.STRIP_OFFSETS), folder.numbers(Tag.STRIP_SIZES)
+        inner = width, min(folder.number(Tag.ROWS_PER_STRIP) or height, height)
+        offsets, sizes = folder.whole(Tag.STRIP_OFFSETS), folder.whole(Tag.STRIP_SIZES)
     planes = samples if folder.number(Tag.PLANAR, 1) == 2 else 1
     depth = samples // planes
     row_bytes = math.ceil(inner[0] * depth * bits / 8)
@@ -103,10 +103,9 @@ def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) 
     across, down = math.ceil(width / inner[0]), math.ceil(height / inner[1])
     count = planes * across * down
     if not sizes and folder.number(Tag.COMPRESSION, 1) == 1:
-        sizes = (row_bytes * inner[1],) * count
+        sizes = [row_bytes * inner[1]] * count
         if not tiled and height % inner[1]:
-            short = row_bytes * (height % inner[1])
-            sizes = ((*sizes[: down - 1], short)) * planes
+            sizes[down - 1 :: down] = [row_bytes * (height % inner[1])] * planes
     if min(len(offsets), len(sizes)) < count:
         raise ValueError("it lacks strips or tiles")
     return _Segments(tiled, *inner, across, down, planes, depth, row_bytes, offsets, sizes)
@@ -114,19 +113,16 @@ def _segments(folder: Folder, width: int, height: int, samples: int, bits: int) 
 
 def _groups(segments: _Segments, height: int, plane: int) -> Iterator[tuple[range, list[int]]]:
     """Numbers and rows of segments to decode together: strips, or a row of tiles."""
-    start = plane * segments.across * segments.down
-    if segments.across > 1:
-        for row in range(segments.down):
-            first = start + row * segments.across
-            yield range(first, first + segments.across), [segments.height] * segments.across
-        return
-    step = max(1, _GROUP_BYTES // (segments.row_bytes * segments.height))
-    for first in range(0, segments.down, step):
-        numbers = range(first, min(first + step, segments.down))
+    count = segments.across * segments.down
+    start = plane * count
+    several = max(1, _GROUP_BYTES // (segments.row_bytes * segments.height))
+    step = segments.across if segments.across > 1 else several
+    for first in range(start, start + count, step):
+        numbers = range(first, min(first + step, start + count))
         rows = [segments.height] * len(numbers)
-        if not segments.tiled and numbers[-1] == segments.down - 1:
-            rows[-1] = height - numbers[-1] * segments.height
-        yield range(start + numbers[0], start + numbers[-1] + 1), rows
+        if not segments.tiled and numbers.stop == start + count:
+            rows[-1] = height - (segments.down - 1) * segments.height
+        yield numbers, rows
 
 
 class _BytesFile(TiffImagePlugin.TiffImageFile):
@@ -137,7 +133,7 @@ class _BytesFile(TiffImagePlugin.TiffImageFile):
 
 
 def _uncompressed(
-    raw: list[bytes], compression: float, segments: _Segments, row_counts: list[int]
+    raw: list[bytes], compression: int, segments: _Segments, row_counts: list[int]
 ) -> np.ndarray:
     """The bytes of these segments, one below the other, uint8 `(rows, row_bytes)`."""
     if compression == 1:
@@ -151,15 +147,15 @@ def _uncompressed(
         (Tag.WIDTH, segments.row_bytes),
         (Tag.HEIGHT, sum(row_counts)),
         (Tag.BITS, 8),
-        (Tag.COMPRESSION, int(compression)),
+        (Tag.COMPRESSION, compression),
         (Tag.PHOTOMETRIC, _BLACK_IS_ZERO),
         (Tag.SAMPLES, 1),
         (Tag.ROWS_PER_STRIP, segments.height),
     ):
-        folder.put(tag, LONG if value > 65535 else SHORT, value)
-    folder.put(Tag.STRIP_SIZES, LONG, *map(len, raw))
+        folder.put(tag, value)
+    folder.put(Tag.STRIP_SIZES, *map(len, raw))
     starts = np.cumsum([8, *map(len, raw)]).tolist()
-    folder.put(Tag.STRIP_OFFSETS, LONG, *starts[:-1])
+    folder.put(Tag.STRIP_OFFSETS, *starts[:-1])
     end = starts[-1] + starts[-1] % 2
     data = (header(layout, end) + b"".join(raw)).ljust(end, b"\0")
     image = _BytesFile(io.BytesIO(data + folder_bytes(folder, layout, end)))

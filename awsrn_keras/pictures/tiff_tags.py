@@ -6,14 +6,14 @@ no tag of an unusual type changes on its way.
 
 import struct
 from enum import IntEnum
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-SIZES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
-CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
-CODES |= {16: "Q", 17: "q", 18: "Q"}
-RATIONALS = {5: "I", 10: "i"}
-BYTE, SHORT, LONG, RATIONAL, LONG8 = 1, 3, 4, 5, 16
+ByteOrder = Literal["<", ">"]
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, POINTER, LONG8 = 1, 2, 3, 4, 5, 7, 13, 16
+# How one value of each type is packed; the last three types are of BigTIFF.
+CODES = {BYTE: "B", ASCII: "c", SHORT: "H", LONG: "I", RATIONAL: "II", 6: "b", UNDEFINED: "c"}
+CODES |= {8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", POINTER: "I", LONG8: "Q", 17: "q", 18: "Q"}
+SIZES = {kind: struct.calcsize(f"<{code}") for kind, code in CODES.items()}
 
 
 class Tag(IntEnum):
@@ -56,44 +56,56 @@ class Tag(IntEnum):
 
 
 class Layout(NamedTuple):
-    """Byte order, "<" or ">", of a structure, and whether it is a BigTIFF."""
+    """Byte order of a structure, and whether it is a BigTIFF."""
 
-    order: str
+    order: ByteOrder
     big: bool = False
 
 
+# How a structure of each layout begins.
+_MARKS = {Layout("<"): b"II*\0", Layout(">"): b"MM\0*"}
+_MARKS |= {Layout("<", big=True): b"II+\0", Layout(">", big=True): b"MM\0+"}
+STARTS = tuple(_MARKS.values())
+
+
 class Value(NamedTuple):
-    """A tag's value: TIFF's number of its type, and its bytes."""
+    """A tag's value: TIFF's number of its type, its bytes, and where a file has them."""
 
     kind: int
     data: bytes
+    at: int = 0
 
     def numbers(self, order: str) -> tuple[float, ...]:
         """The value as numbers; none where it is not numbers."""
-        if self.kind in RATIONALS:
-            parts = struct.unpack(f"{order}{len(self.data) // 4}{RATIONALS[self.kind]}", self.data)
-            return tuple(a / b if b else 0 for a, b in zip(parts[::2], parts[1::2], strict=True))
-        if self.kind not in CODES:
+        if CODES[self.kind] == "c":
             return ()
-        count = len(self.data) // SIZES[self.kind]
-        return struct.unpack(f"{order}{count}{CODES[self.kind]}", self.data)
+        rows = struct.iter_unpack(order + CODES[self.kind], self.data)
+        return tuple(row[0] if len(row) == 1 else row[0] / row[1] if row[1] else 0 for row in rows)
 
 
 class Folder(dict[int, "Value | Folder"]):
     """The tags of a folder ("IFD"); a tag that points to a folder has that as its value."""
 
-    order = "<"
+    order: ByteOrder = "<"
+
+    def bytes_of(self, tag: int) -> bytes:
+        value = self.get(tag)
+        return value.data if isinstance(value, Value) else b""
 
     def numbers(self, tag: int, default: tuple[float, ...] = ()) -> tuple[float, ...]:
         value = self.get(tag)
         return (value.numbers(self.order) if isinstance(value, Value) else ()) or default
 
-    def number(self, tag: int, default: float = 0) -> float:
-        return self.numbers(tag, (default,))[0]
+    def whole(self, tag: int) -> list[int]:
+        return list(map(int, self.numbers(tag)))
 
-    def put(self, tag: int, kind: int, *numbers: int) -> None:
-        code = RATIONALS.get(kind) or CODES[kind]
-        self[tag] = Value(kind, struct.pack(f"{self.order}{len(numbers)}{code}", *numbers))
+    def number(self, tag: int, default: int = 0) -> int:
+        return int(self.numbers(tag, (default,))[0])
+
+    def put(self, tag: int, *numbers: int) -> None:
+        """Set a tag to whole numbers, in the shortest type that holds them."""
+        kind = next(kind for kind in (SHORT, LONG, LONG8) if max(numbers) < 256 ** SIZES[kind])
+        self[tag] = Value(kind, struct.pack(f"{self.order}{len(numbers)}{CODES[kind]}", *numbers))
 
 
 def read_header(file: BinaryIO) -> tuple[Layout, int]:
@@ -103,36 +115,47 @@ def read_header(file: BinaryIO) -> tuple[Layout, int]:
         ValueError: It does not start as a TIFF structure.
     """
     start = read_at(file, 0, 8)
-    order = {b"II": "<", b"MM": ">"}.get(start[:2])
-    version = struct.unpack(order + "H", start[2:4])[0] if order else 0
-    if version == 42:
-        return Layout(order), struct.unpack(order + "I", start[4:])[0]
-    if version == 43:
-        return Layout(order, big=True), struct.unpack(order + "Q", read_at(file, 8, 8))[0]
-    raise ValueError("no TIFF structure")
+    layout = {mark: layout for layout, mark in _MARKS.items()}.get(start[:4])
+    if layout is None:
+        raise ValueError("no TIFF structure")
+    pointer = read_at(file, 8, 8) if layout.big else start[4:]
+    return layout, struct.unpack(layout.order + ("Q" if layout.big else "I"), pointer)[0]
 
 
 def read_folder(file: BinaryIO, layout: Layout, offset: int) -> tuple[Folder, int]:
     """The folder at `offset`, without tags whose value is damaged, and where the next one is."""
+    entries, end = read_entries(file, layout, offset)
+    folder = Folder()
+    folder.order = layout.order
+    for tag, value in entries:
+        folder.setdefault(tag, value)
+    code, size = ("Q", 8) if layout.big else ("I", 4)
+    return folder, struct.unpack(layout.order + code, read_at(file, end, size))[0]
+
+
+def read_entries(
+    file: BinaryIO, layout: Layout, offset: int
+) -> tuple[list[tuple[int, Value]], int]:
+    """Tags and values of the folder at `offset`, none damaged, and where its entries end."""
     order, big = layout
     count_code, entry_code, offset_code = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    count_bytes, entry_bytes = struct.calcsize(order + count_code), 20 if big else 12
-    (count,) = struct.unpack(order + count_code, read_at(file, offset, count_bytes))
-    end = offset + count_bytes + count * entry_bytes
-    entries = read_at(file, offset + count_bytes, count * entry_bytes)
-    (following,) = struct.unpack(order + offset_code, read_at(file, end, 8 if big else 4))
-    folder = Folder()
-    folder.order = order
-    for tag, kind, values, field in struct.iter_unpack(order + entry_code, entries):
-        size = values * SIZES.get(kind, 0)
+    entry_bytes = struct.calcsize(order + entry_code)
+    (count,) = struct.unpack(order + count_code, read_at(file, offset, 8 if big else 2))
+    at = offset + (8 if big else 2)
+    entries = []
+    packed = read_at(file, at, count * entry_bytes)
+    for tag, kind, values, field in struct.iter_unpack(order + entry_code, packed):
+        at += entry_bytes
+        size, start = values * SIZES.get(kind, 0), at - len(field)
         try:
             if size > len(field):
-                field = read_at(file, struct.unpack(order + offset_code, field)[0], size)
+                (start,) = struct.unpack(order + offset_code, field)
+                field = read_at(file, start, size)
         except ValueError:
             continue
         if size:
-            folder.setdefault(tag, Value(kind, field[:size]))
-    return folder, following
+            entries.append((tag, Value(kind, field[:size], start)))
+    return entries, at
 
 
 def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
@@ -155,11 +178,9 @@ def structure(folder: Folder, layout: Layout) -> bytes:
 
 def header(layout: Layout, first: int) -> bytes:
     """The first 8 or 16 bytes of a structure; `first` is where its first folder is."""
-    order, big = layout
-    mark = {"<": b"II", ">": b"MM"}[order]
-    if big:
-        return mark + struct.pack(order + "HHHQ", 43, 8, 0, first)
-    return mark + struct.pack(order + "HI", 42, first)
+    if layout.big:
+        return _MARKS[layout] + struct.pack(layout.order + "HHQ", 8, 0, first)
+    return _MARKS[layout] + struct.pack(layout.order + "I", first)
 
 
 def folder_bytes(folder: Folder, layout: Layout, offset: int) -> bytes:
@@ -174,7 +195,7 @@ def folder_bytes(folder: Folder, layout: Layout, offset: int) -> bytes:
             kind, count, field = pointer, 1, struct.pack(order + code, at + len(values))
             values += folder_bytes(value, layout, at + len(values))
         else:
-            kind, field = value
+            kind, field, _ = value
             count = len(field) // SIZES[kind]
             if len(field) > inline:
                 values, field = values + field, struct.pack(order + code, at + len(values))

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,19 +17,36 @@ from . import png
 from .exif import EXIF_PREFIX, upright_exif, upright_xmp
 from .formats import SUFFIXES, check_available, format_of
 from .heic import save_heic
-from .picture import Picture
-from .reading import to_eight_bits
+from .picture import Picture, to_eight_bits
 from .tiff_writing import write_tiff
 
-_LONGEST_SIDE = {"jpeg": 65500, "webp": 16383, "avif": 16384, "heic": 16384}
 _QUALITY = 95
 _METADATA = {"exif": "EXIF", "icc": "colour profile", "xmp": "XMP"}
-# A JPEG segment has 65,533 bytes; what precedes the content counts. A profile may take 255.
-_MOST_BYTES = {
-    "jpeg": {"exif": 65527, "icc": 255 * 65519, "xmp": 65504, "comment": 65533},
-    "bmp": {"exif": 0, "icc": 0, "xmp": 0},
+
+
+class _Most(NamedTuple):
+    """The most that a file of a format holds: pixels of a side, bytes of metadata, resolution."""
+
+    side: int = 2**31 - 1
+    exif: int = 2**31 - 1
+    icc: int = 2**31 - 1
+    xmp: int = 2**31 - 1
+    comment: int = 0
+    dpi: float = 1e6  # pixels per inch
+    alpha: bool = True
+    bits: int = 8
+
+
+_MOST = {
+    "png": _Most(bits=16),
+    # A segment has 65,533 bytes; what precedes the content counts. A profile may take 255.
+    "jpeg": _Most(65500, 65527, 255 * 65519, 65504, comment=65533, dpi=65535, alpha=False),
+    "webp": _Most(16383, dpi=0),
+    "tiff": _Most(bits=16),
+    "bmp": _Most(exif=0, icc=0, xmp=0, alpha=False),
+    "avif": _Most(16384, dpi=0),
+    "heic": _Most(16384, dpi=0),
 }
-_MOST_DPI = {"jpeg": 65535}
 _BMP_HEADER = 54
 _SRGB_CHUNKS = {
     b"gAMA": struct.pack(">I", 45455),
@@ -39,17 +57,16 @@ _SRGB_CHUNKS = {
 
 def check_size(path: str | os.PathLike, width: int, height: int, format: str) -> None:
     """Raise an `InputError` if the format cannot hold so large a picture."""
-    limit = _LONGEST_SIDE.get(format)
-    if limit and max(width, height) > limit:
-        raise InputError(
-            f"{path}: {width} x {height} pixels are more than {format} can hold ({limit} a side); "
-            "use --format png or tiff."
-        )
-    if format == "bmp" and -(-3 * width // 4) * 4 * height + _BMP_HEADER >= 2**32:
-        raise InputError(
-            f"{path}: {width} x {height} pixels are more than bmp can hold (4 GiB); "
-            "use --format png or tiff."
-        )
+    if max(width, height) > _MOST[format].side:
+        limit = f"{_MOST[format].side} a side"
+    elif format == "bmp" and -(-3 * width // 4) * 4 * height + _BMP_HEADER >= 2**32:
+        limit = "4 GiB"
+    else:
+        return
+    raise InputError(
+        f"{path}: {width} x {height} pixels are more than {format} can hold ({limit}); "
+        "use --format png or tiff."
+    )
 
 
 def losses(picture: Picture, format: str) -> list[str]:
@@ -62,36 +79,33 @@ def losses(picture: Picture, format: str) -> list[str]:
 
 def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
     """The picture with the metadata that a file of this format can hold, and what is lost."""
-    lost, changes = [], {}
-    if picture.alpha is not None and format in ("jpeg", "bmp"):
+    most, lost = _MOST[format], []
+    changes: dict[str, Any] = {}
+    if picture.alpha is not None and not most.alpha:
         lost.append("transparency (laid on white)")
-    if picture.pixels.dtype == np.uint16 and format not in ("png", "tiff"):
+    if 8 * picture.pixels.dtype.itemsize > most.bits:
         lost.append("16 bits (rounded to 8)")
     for field, name in _METADATA.items():
-        most, size = _MOST_BYTES.get(format, {}).get(field, 2**31 - 1), len(getattr(picture, field))
-        if size > most:
-            lost.append(f"{name} ({size} bytes of at most {most})" if most else name)
+        size, limit = len(getattr(picture, field)), getattr(most, field)
+        if size > limit:
+            lost.append(f"{name} ({size} bytes of at most {limit})" if limit else name)
             changes[field] = b""
-    texts = tuple(entry for entry in picture.text if _holds_text(format, *entry))
-    if texts != picture.text:
-        dropped = [keyword for keyword, text in picture.text if (keyword, text) not in texts]
-        lost.append(f"text ({', '.join(dict.fromkeys(dropped))})"[:100])
-        changes["text"] = texts
+    if format != "png":
+        held = {("Comment", text) for _, text in picture.text if len(text.encode()) <= most.comment}
+        dropped = [entry for entry in picture.text if entry not in held]
+        if dropped:
+            lost.append(f"text ({', '.join(dict(dropped))})"[:100])
+        changes["text"] = tuple(entry for entry in picture.text if entry in held)
     if format != "png" and (names := _unlike_srgb(picture)):
         lost.append(f"what the colours mean ({', '.join(names)}): they may look different")
-    if picture.dpi:
-        most = _MOST_DPI.get(format, 1e6)
-        if format in ("webp", "avif", "heic"):
-            lost.append("resolution")
-        elif max(picture.dpi) > most:
-            lost.append(f"resolution (over {most:g} pixels per inch)")
-        changes["dpi"] = tuple(min(max(side, 1), most) for side in picture.dpi)
+    if picture.dpi and not most.dpi:
+        lost.append("resolution")
+        changes["dpi"] = None
+    elif picture.dpi:
+        changes["dpi"] = tuple(min(max(side, 1), most.dpi) for side in picture.dpi)
+        if max(picture.dpi) > most.dpi:
+            lost.append(f"resolution (over {most.dpi:g} pixels per inch)")
     return replace(picture, **changes), lost
-
-
-def _holds_text(format: str, keyword: str, text: str) -> bool:
-    comment = format == "jpeg" and keyword == "Comment"
-    return format == "png" or (comment and len(text.encode()) <= _MOST_BYTES["jpeg"]["comment"])
 
 
 def _unlike_srgb(picture: Picture) -> list[str]:
@@ -162,13 +176,14 @@ def write_picture(
         exif=upright_exif(picture.exif, width, height),
         xmp=upright_xmp(picture.xmp, width, height),
     )
+    options = _pillow_options(picture, format, quality or _QUALITY)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, _stacked(picture), picture)
         elif format == "png" and picture.pixels.dtype == np.uint16:
-            png.write_sixteen_bit(temporary, _stacked(picture), picture)
+            png.write_sixteen_bit(temporary, _stacked(picture), options)
         else:
-            _write_by_pillow(picture, temporary, format, quality or _QUALITY)
+            _write_by_pillow(picture, temporary, format, options)
 
 
 def _stacked(picture: Picture) -> np.ndarray:
@@ -177,35 +192,40 @@ def _stacked(picture: Picture) -> np.ndarray:
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
-def _write_by_pillow(picture: Picture, path: Path, format: str, quality: int) -> None:
-    image = _as_image(picture.pixels)
-    if picture.alpha is not None:
-        alpha = _as_image(picture.alpha)
-        if format in ("jpeg", "bmp"):
-            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
-        else:
-            image.putalpha(alpha)
-    options = {"dpi": picture.dpi} if picture.dpi else {}
-    if picture.icc:
-        options["icc_profile"] = picture.icc
-    if picture.exif:
-        options["exif"] = EXIF_PREFIX + picture.exif
-    if format == "jpeg":
-        options |= {"quality": quality, "subsampling": 0, "xmp": picture.xmp}
-        options["comment"] = dict(picture.text).get("Comment", "").encode()
-    elif format == "avif":
+def _pillow_options(picture: Picture, format: str, quality: int) -> dict[str, Any]:
+    """What `Image.save` is to be told for this format: metadata and how to compress."""
+    options: dict[str, Any] = {
+        "dpi": picture.dpi,
+        "icc_profile": picture.icc,
+        "exif": picture.exif and EXIF_PREFIX + picture.exif,
+    }
+    if format in ("jpeg", "webp", "avif", "heic"):
         options |= {"quality": quality, "xmp": picture.xmp}
-        if image.mode != "L":
-            options["subsampling"] = "4:4:4"
-    elif format == "heic":
-        save_heic(image, path, quality=quality, xmp=picture.xmp, **options)
-        return
+    if format == "jpeg":
+        options["subsampling"] = "4:4:4"
+        options["comment"] = dict(picture.text).get("Comment", "").encode()
     elif format == "webp":
-        options |= {"quality": quality, "lossless": quality == 100, "xmp": picture.xmp}
+        options["lossless"] = quality == 100
+    elif format == "avif" and (len(picture.pixels.shape) == 3 or picture.alpha is not None):
+        options["subsampling"] = "4:4:4"
     elif format == "png":
         # Suits photographs: as small as the default strategy and four times faster.
         options |= {"compress_type": zlib.Z_RLE, "pnginfo": png.metadata_chunks(picture)}
-    image.save(path, format, **options)
+    return {name: value for name, value in options.items() if value}
+
+
+def _write_by_pillow(picture: Picture, path: Path, format: str, options: dict[str, Any]) -> None:
+    image = _as_image(picture.pixels)
+    if picture.alpha is not None:
+        alpha = _as_image(picture.alpha)
+        if _MOST[format].alpha:
+            image.putalpha(alpha)
+        else:
+            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+    if format == "heic":
+        save_heic(image, path, **options)
+    else:
+        image.save(path, format, **options)
 
 
 def _as_image(values: np.ndarray | PillowCanvas) -> Image.Image:

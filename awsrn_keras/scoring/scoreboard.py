@@ -35,8 +35,8 @@ class SetScores:
         """Everything, as measured; null stands for an infinite PSNR."""
         scores = {}
         for method, per_image in self.methods.items():
-            rows = zip(self.images, per_image, strict=True)
-            rows = [{"image": image, **_record(each)} for image, each in rows]
+            pairs = zip(self.images, per_image, strict=True)
+            rows = [{"image": image, **_record(each)} for image, each in pairs]
             scores[method] = {**_record(mean_score(per_image)), "per_image": rows}
         paper = {variant: _record(known) for variant, known in self.published.items()}
         return {"name": self.name, "scores": scores, "published": paper}
@@ -51,8 +51,8 @@ def measure(
     for method, upscaler in upscalers.items():
         shown = with_progress(pairs.pairs(), len(pairs), f"{method} on {image_set.name}")
         methods[method] = score(upscaler, shown, scale)
-    known = {variant: published(variant, scale, image_set.name) for variant in variants}
-    known = {variant: value for variant, value in known.items() if value}
+    papers = ((variant, published(variant, scale, image_set.name)) for variant in variants)
+    known = {variant: value for variant, value in papers if value}
     return SetScores(image_set.name, image_set.image_names(), methods, known)
 
 

@@ -40,22 +40,22 @@ def choose_engine(
         raise InputError(f"Unknown engine {engine!r}: choose one of {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
         raise InputError(f"Unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}.")
-    is_preset = isinstance(model, str) and model in presets()
+    preset = model if isinstance(model, str) and model in presets() else None
     if precision == "int8":
-        if engine == "keras" or not is_preset:
+        if engine == "keras" or preset is None:
             raise InputError(
                 "Precision int8 is for presets on LiteRT: name a preset and leave out the engine, "
                 "or choose precision float."
             )
         return "litert"
-    if engine == "litert" and not is_preset:
+    if engine == "litert" and preset is None:
         raise InputError(f"{model}: LiteRT runs presets only; run it with Keras.")
     if engine != "auto":
         return engine
-    if not is_preset or find_spec("ai_edge_litert") is None or (has_gpu() and find_spec("keras")):
+    if preset is None or find_spec("ai_edge_litert") is None or (has_gpu() and find_spec("keras")):
         return "keras"
     try:
-        tflite_path(model)
+        tflite_path(preset)
     except InputError:
         return "keras"
     return "litert"

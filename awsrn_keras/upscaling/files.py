@@ -1,7 +1,6 @@
 """Picture files in, picture files out."""
 
 import functools
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ import numpy as np
 from ..errors import InputError
 from ..files import existing_part
 from ..pictures import (
-    Picture,
     canvas_for,
     check_size,
     losses,
@@ -73,7 +71,7 @@ def is_there(path: Path) -> bool:
 
 
 def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
-    """Find out in a moment what would make `upscale_file` fail after its work.
+    """Find out in a moment what would make `upscale_files` fail after its work.
 
     Raises:
         InputError: The result exists, the header of the picture cannot be read, it is too
@@ -97,7 +95,7 @@ def upscale_files(
     options: UpscaleOptions,
     float_engine: Callable[[], Engine] | None = None,
     progress: Callable[[Job, int, int], None] | None = None,
-) -> Iterator[tuple[Job, list[str] | Exception]]:
+) -> Iterator[tuple[Job, list[str] | BaseException]]:
     """Upscale files that passed `check_job`, one after the other.
 
     While the network computes, the next picture is read and the last one written.
@@ -111,62 +109,43 @@ def upscale_files(
         Each job with lines to print about it, or with what went wrong.
     """
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        outcomes: deque[tuple[Job, Callable[[], list[str]]]] = deque()
+        begun: deque[tuple[Job, Future[list[str]]]] = deque()
         for job, reading in _read_ahead(reader, jobs, options):
-            large = False
+            unwritten = 1  # results that may be in memory besides the one being made
             try:
                 work = reading.result()
-                large = work.picture.pixels.nbytes * engine.scale**2 > _LARGE
-                if large:  # one at a time in memory
-                    yield from _settled(outcomes, keep=0)
+                if work.picture.pixels.nbytes * engine.scale**2 > _LARGE:
+                    unwritten = 0
+                    yield from _settled(begun, unwritten)
                 show = functools.partial(progress, job) if progress else None
-                work.upscale(engine, options, float_engine, show)
-                outcomes.append((job, writer.submit(work.write, options).result))
+                work.upscale(engine, float_engine, show)
+                writing = writer.submit(work.write)
             except Exception as error:
-                outcomes.append((job, functools.partial(_raise, error)))
-            yield from _settled(outcomes, keep=0 if large else 1)
-        yield from _settled(outcomes, keep=0)
-
-
-def upscale_file(
-    job: Job,
-    engine: Engine,
-    options: UpscaleOptions,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[str]:
-    """Upscale one file that passed `check_job`; lines to print about it.
-
-    Raises:
-        InputError: It cannot be read, or the format cannot hold the result.
-    """
-    work = _Work.read(job, options)
-    work.upscale(engine, options, progress=progress)
-    return work.write(options)
+                writing = Future()
+                writing.set_exception(error)
+            begun.append((job, writing))
+            yield from _settled(begun, unwritten)
+        yield from _settled(begun, 0)
 
 
 class _Work:
-    """A picture on its way from file to file, with the time that it took."""
+    """A picture on its way from file to file, with the time that it took; making one reads it."""
 
-    def __init__(self, job: Job, picture: Picture, seconds: float) -> None:
-        self.job, self.picture, self.seconds = job, picture, seconds
-        self.size = picture.pixels.shape[1::-1]
-        self.notes = []
-        if picture.frames > 1:
-            self.notes.append(f"the first of {picture.frames} images in the file")
-        self.notes += [f"not kept: {lost}" for lost in losses(picture, job.format)]
-
-    @classmethod
-    def read(cls, job: Job, options: UpscaleOptions) -> "_Work":
+    def __init__(self, job: Job, options: UpscaleOptions) -> None:
         start = time.monotonic()
-        picture = read_picture(job.source, options.max_megapixels)
-        return cls(job, picture, time.monotonic() - start)
+        self.job, self.options = job, options
+        self.picture = read_picture(job.source, options.max_megapixels)
+        self.size = self.picture.pixels.shape[1::-1]
+        self.notes = [f"not kept: {lost}" for lost in losses(self.picture, job.format)]
+        if self.picture.frames > 1:
+            self.notes.insert(0, f"the first of {self.picture.frames} images in the file")
+        self.seconds = time.monotonic() - start
 
     def upscale(
         self,
         engine: Engine,
-        options: UpscaleOptions,
-        float_engine: Callable[[], Engine] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        float_engine: Callable[[], Engine] | None,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         start = time.monotonic()
         dtype = self.picture.pixels.dtype
@@ -177,17 +156,17 @@ class _Work:
             engine,
             self.picture.pixels,
             self.picture.alpha,
-            options.tile,
-            options.self_ensemble,
+            self.options.tile,
+            self.options.self_ensemble,
             progress,
             canvas_for(self.job.format, dtype),
         )
         self.picture = replace(self.picture, pixels=pixels, alpha=alpha)
         self.seconds += time.monotonic() - start
 
-    def write(self, options: UpscaleOptions) -> list[str]:
+    def write(self) -> list[str]:
         start = time.monotonic()
-        write_picture(self.picture, self.job.target, self.job.format, options.quality)
+        write_picture(self.picture, self.job.target, self.job.format, self.options.quality)
         self.seconds += time.monotonic() - start
         height, width = self.picture.pixels.shape[:2]
         sizes = "{}x{} -> {}x{}".format(*self.size, width, height)
@@ -197,27 +176,20 @@ class _Work:
 
 def _read_ahead(
     reader: ThreadPoolExecutor, jobs: list[Job], options: UpscaleOptions
-) -> Iterator[tuple[Job, "Future[_Work]"]]:
+) -> Iterator[tuple[Job, Future[_Work]]]:
     """Each job with its picture, while the next one is being read."""
-    following = None
-    for job, later in itertools.zip_longest(jobs, jobs[1:]):
-        reading = following or reader.submit(_Work.read, job, options)
-        following = reader.submit(_Work.read, later, options) if later else None
-        yield job, reading
+    begun: deque[tuple[Job, Future[_Work]]] = deque()
+    for job in jobs:
+        begun.append((job, reader.submit(_Work, job, options)))
+        if len(begun) > 1:
+            yield begun.popleft()
+    yield from begun
 
 
 def _settled(
-    outcomes: deque[tuple[Job, Callable[[], list[str]]]], keep: int
-) -> Iterator[tuple[Job, list[str] | Exception]]:
+    begun: deque[tuple[Job, Future[list[str]]]], keep: int
+) -> Iterator[tuple[Job, list[str] | BaseException]]:
     """What became of the jobs that were begun first, all but `keep` of them."""
-    while len(outcomes) > keep:
-        job, lines = outcomes.popleft()
-        try:
-            outcome: list[str] | Exception = lines()
-        except Exception as error:
-            outcome = error
-        yield job, outcome
-
-
-def _raise(error: Exception) -> list[str]:
-    raise error
+    while len(begun) > keep:
+        job, writing = begun.popleft()
+        yield job, writing.exception() or writing.result()

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..files import check_folder
-from ..pictures import SUFFIXES, check_available, format_named, format_of, survey
-
-_KNOWN = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
+from ..pictures import FORMATS, SUFFIXES, check_available, format_named, format_of, survey
 
 
 class Job(NamedTuple):
@@ -49,7 +47,8 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
     format = format_named(format) if format else None
     if os.path.basename(suffix) != suffix:
         raise InputError(f"{suffix!r} cannot be added to names of files: it names a folder.")
-    out, skipped, sources = Path(output), Counter(), {}
+    out, skipped = Path(output), Counter[str]()
+    sources: dict[str, tuple[Path, Path]] = {}
     for source, name in _sources(inputs, out, skipped):
         sources.setdefault(os.path.abspath(source), (source, name))  # links are files of their own
     if _is_file(output):
@@ -69,7 +68,7 @@ def _is_file(output: str) -> bool:
     if output.endswith(("/", os.sep)) or out.is_dir():
         return False
     kind, _ = mimetypes.guess_type(out.name, strict=False)
-    return out.suffix.lower() in _KNOWN or (kind or "").startswith(("image/", "video/"))
+    return out.suffix.lower() in FORMATS or (kind or "").startswith(("image/", "video/"))
 
 
 def _single_job(
@@ -90,7 +89,7 @@ def _single_job(
 
 
 def _job(source: Path, target: Path, format: str | None, suffix: str) -> Job:
-    own = _KNOWN.get(source.suffix.lower())
+    own = FORMATS.get(source.suffix.lower())
     kind = format or own or "png"
     stem, ending = (target.stem, target.suffix) if own else (target.name, "")
     name = stem + suffix + (ending if kind == own else SUFFIXES[kind][0])
@@ -134,7 +133,7 @@ def _check(jobs: list[Job]) -> None:
     if not jobs:
         raise InputError("All these pictures are results of earlier runs; name their originals.")
     inputs = {_key(job.source) for job in jobs}
-    results = {}
+    results: dict[str, Path] = {}
     for job in jobs:
         key = _key(job.target)
         if key in inputs:

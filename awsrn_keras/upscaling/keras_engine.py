@@ -18,7 +18,7 @@ WINDOW_BYTES = 480 * 2**20
 
 
 class KerasEngine:
-    """A network that upscales windows, fused; the `Engine` of tiles.py that Keras runs.
+    """A network that upscales windows, fused; the `Engine` that Keras runs.
 
     Several threads may share one; a window uses all processor cores, so they take turns.
 

@@ -6,8 +6,9 @@ instead of an engine.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,7 @@ from ..errors import InputError
 from ..pictures.alpha import constant_around, fill_transparent
 from .engine import Engine
 from .engines import make_engine
-from .self_ensemble import SelfEnsemble
-from .tiling import Windows, cut
+from .tiling import cut
 
 if TYPE_CHECKING:
     from ..network.model import AWSRN
@@ -80,7 +80,7 @@ def upscale_with(
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     new_canvas: Callable = np.empty,
-) -> tuple:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
 
     Args:
@@ -103,17 +103,42 @@ def upscale_with(
     )
     layers = [pixels] if alpha is None else [fill_transparent(pixels, alpha > 0), alpha]
 
-    total = len(rows.spans) * len(columns.spans) * len(layers)
-    done = 0
-    upscaled = []
-    for layer in layers:
-        shape = (height * engine.scale, width * engine.scale, *layer.shape[2:])
-        upscaled.append(new_canvas(shape, layer.dtype))
-        for _ in _upscale_layer(engine, layer, rows, columns, upscaled[-1], layer is alpha):
-            done += 1
-            if progress:
-                progress(done, total)
-    return upscaled[0], upscaled[1] if len(upscaled) > 1 else None
+    scale = engine.scale
+    canvases = [
+        new_canvas((height * scale, width * scale, *layer.shape[2:]), layer.dtype)
+        for layer in layers
+    ]
+    steps = list(itertools.product(zip(layers, canvases, strict=True), rows.spans, columns.spans))
+    for done, ((layer, canvas), row, column) in enumerate(steps, 1):
+        window = layer[row.start : row.start + rows.size, column.start :][:, : columns.size]
+        own = (  # the part of the window that is no margin
+            slice(row.begin - row.start, row.end - row.start),
+            slice(column.begin - column.start, column.end - column.start),
+        )
+        block = _upscale_block(engine, window, own, keep_constant=layer is alpha)
+        y, x = slice(row.begin, row.end), slice(column.begin, column.end)
+        canvas[_times(y, scale), _times(x, scale)] = block
+        if progress:
+            progress(done, len(steps))
+    return canvases[0], None if alpha is None else canvases[1]
+
+
+class SelfEnsemble:
+    """An engine's mean over the eight flips and rotations of the window, in float32."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dtype, self.scale = engine.dtype, engine.scale
+        self.margin, self.window_pixels = engine.margin, engine.window_pixels
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        total = np.zeros(1, np.float32)
+        for quarter_turns in range(4):
+            turned = np.rot90(window, quarter_turns)
+            for step in (1, -1):  # as it is, and mirrored
+                upscaled = self.engine(np.ascontiguousarray(turned[:, ::step]))[:, ::step]
+                total = total + np.rot90(upscaled, -quarter_turns)
+        return total / 8
 
 
 def _check(image: np.ndarray, tile: int | None) -> None:
@@ -130,33 +155,18 @@ def _check(image: np.ndarray, tile: int | None) -> None:
         raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
 
 
-def _upscale_layer(
-    engine: Engine,
-    layer: np.ndarray,
-    rows: Windows,
-    columns: Windows,
-    canvas: np.ndarray,
-    keep_constant: bool,
-) -> Iterator[None]:
-    """Fill the canvas window by window; yields after each."""
+def _upscale_block(
+    engine: Engine, window: np.ndarray, own: tuple[slice, slice], keep_constant: bool
+) -> np.ndarray:
+    """The part `own` of a window upscaled; where it is constant around it stays so, if it shall."""
     scale = engine.scale
-    for row in rows.spans:
-        for column in columns.spans:
-            window = layer[row.start : row.start + rows.size, column.start :][:, : columns.size]
-            own = (  # the part of the window that is no margin
-                slice(row.begin - row.start, row.end - row.start),
-                slice(column.begin - column.start, column.end - column.start),
-            )
-            same = constant_around(window, engine.margin)[own] if keep_constant else None
-            if same is not None and same.all():
-                block = _enlarged(window[own], scale)
-            else:
-                block = _upscale_window(engine, window)[tuple(_times(side, scale) for side in own)]
-                if same is not None:
-                    block = np.where(_enlarged(same, scale), _enlarged(window[own], scale), block)
-            y, x = slice(row.begin, row.end), slice(column.begin, column.end)
-            canvas[_times(y, scale), _times(x, scale)] = block
-            yield
+    same = constant_around(window, engine.margin)[own] if keep_constant else None
+    if same is not None and same.all():
+        return _enlarged(window[own], scale)
+    block = _upscale_window(engine, window)[_times(own[0], scale), _times(own[1], scale)]
+    if same is None:
+        return block
+    return np.where(_enlarged(same, scale), _enlarged(window[own], scale), block)
 
 
 def _upscale_window(engine: Engine, window: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from PIL import features
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.pictures import describe_skipped, find_images, survey
+from awsrn_keras.pictures import describe_skipped, survey
 
 
 def place(folder, *names):
@@ -17,7 +17,7 @@ def place(folder, *names):
 
 
 def found(folder):
-    return [str(path.relative_to(folder)) for path in find_images(folder)]
+    return [str(path.relative_to(folder)) for path in survey(folder).images]
 
 
 def test_hidden_files_and_those_of_systems_are_no_pictures(tmp_path):
@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", for_others)
     with pytest.raises(InputError, match="secret: cannot be read"):
-        find_images(tmp_path)
+        survey(tmp_path)
 
 
 def test_formats_that_this_machine_lacks_are_skipped_with_the_cure(tmp_path, monkeypatch):
@@ -80,4 +80,4 @@ def test_formats_that_this_machine_lacks_are_skipped_with_the_cure(tmp_path, mon
     assert text.endswith("HEIC needs pillow-heif: pip install 'awsrn-keras[heif]')")
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match=r"no image in it .*3 files skipped.*\[heif\]"):
-        find_images(tmp_path)
+        survey(tmp_path)

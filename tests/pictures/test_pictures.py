@@ -13,11 +13,11 @@ from awsrn_keras.pictures import (
     Picture,
     canvas_for,
     check_size,
-    find_images,
     format_of,
     losses,
     read_picture,
     read_rgb,
+    survey,
     write_picture,
 )
 from awsrn_keras.pictures.exif import exif_orientation, upright_exif
@@ -47,21 +47,21 @@ def exif_bytes(orientation=6):
     return exif + note
 
 
-def test_find_images_is_recursive_sorted_and_ignores_case(tmp_path):
+def test_a_survey_is_recursive_sorted_and_ignores_case(tmp_path):
     (tmp_path / "b" / "deep").mkdir(parents=True)
     for name in ("b/deep/2.PNG", "a.jpeg", "c.Tif", "notes.txt", "b/1.webp"):
         (tmp_path / name).touch()
 
-    found = [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)]
+    found = [str(path.relative_to(tmp_path)) for path in survey(tmp_path).images]
 
     assert found == ["a.jpeg", "b/1.webp", "b/deep/2.PNG", "c.Tif"]
     with pytest.raises(InputError, match="no such folder"):
-        find_images(tmp_path / "missing")
+        survey(tmp_path / "missing")
     with pytest.raises(InputError, match="is a file, not a folder"):
-        find_images(tmp_path / "a.jpeg")
+        survey(tmp_path / "a.jpeg")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no image in it"):
-        find_images(tmp_path / "empty")
+        survey(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

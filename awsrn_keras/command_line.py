@@ -48,16 +48,21 @@ def _status(main: Callable[[], int | None]) -> int:
     try:
         return main() or 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def printable(text: str) -> str:
+    """`text` in one line: control characters, as file names may hold, are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def start_backend() -> str:
@@ -67,8 +72,12 @@ def start_backend() -> str:
     processor although the machine has a GPU, what the backend said of it goes to stderr.
 
     Raises:
-        InputError: Keras or its backend is not installed.
+        InputError: Keras or its backend is not installed, or the backend is another than
+            TensorFlow or JAX.
     """
+    wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if wanted not in ("tensorflow", "jax"):
+        raise InputError(f"KERAS_BACKEND={wanted}: choose tensorflow or jax.")
     with messages_kept_back() as messages:
         try:
             import keras

@@ -13,7 +13,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..command_line import libraries_silenced, messages_kept_back, start_backend
+from ..command_line import (
+    libraries_silenced,
+    messages_kept_back,
+    printable,
+    start_backend,
+)
 from ..errors import InputError
 from ..network.variants import SCALES
 from ..progress import ProgressBar
@@ -151,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
                 _report(job, outcome, bar)
             else:
                 bar.clear()
-                print(*outcome, sep="\n", flush=True)
+                print(*map(printable, outcome), sep="\n", flush=True)
     if skipped:
         print(describe_skipped(skipped), flush=True)
     if len(jobs) > 1 or present:
@@ -163,7 +168,7 @@ def run(options: argparse.Namespace) -> int:
 def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
     """Name a file on which something failed."""
     bar.clear()
-    print(f"error: {_reason(job, error)}", file=sys.stderr, flush=True)
+    print(f"error: {printable(_reason(job, error))}", file=sys.stderr, flush=True)
 
 
 def choose_preset(scale: int | None) -> str:

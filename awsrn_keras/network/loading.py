@@ -184,6 +184,10 @@ def save_pytorch(model: AWSRN, path: str | os.PathLike) -> None:
         InputError: `path` has another suffix, torch is not installed, or a weight is not finite.
         ValueError: `model` is no AWSRN.
     """
+    if not isinstance(model, AWSRN):
+        raise ValueError(f"save_pytorch needs an AWSRN, got {type(model).__name__}.")
+    if Path(path).suffix not in (".pt", ".pth", ".npz"):
+        raise InputError(f"{path}: name the output *.pt or *.npz.")
     tensors = official_weights(model)
     from_official(tensors, model.name)
     with replacing(path) as temporary:

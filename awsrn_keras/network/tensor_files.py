@@ -70,18 +70,16 @@ def write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
     """Write tensors as float32: a `.pt` file as `torch.save(network.state_dict())` does, or `.npz`.
 
     Raises:
-        InputError: `path` has another suffix, or PyTorch is needed and not installed.
+        InputError: PyTorch is needed and not installed.
     """
     if path.suffix in (".pt", ".pth"):
         torch, content = _package("torch", path), io.BytesIO()
         state = OrderedDict((name, torch.tensor(value)) for name, value in tensors.items())
         torch.save(state, content)
         path.write_bytes(content.getvalue())  # a full disk is an OSError here, not in torch
-    elif path.suffix == ".npz":
+    else:
         arrays: dict[str, Any] = tensors  # to the stub of savez they might be its options
         np.savez(path, **arrays)
-    else:
-        raise InputError(f"{path}: name the output *.pt or *.npz.")
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

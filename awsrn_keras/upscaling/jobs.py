@@ -1,8 +1,8 @@
 """Which files to upscale, and where each result goes, settled before any work is done."""
 
 import glob
-import mimetypes
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -44,6 +44,8 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
             an input or another result; the format of a result is unknown or contradicts its
             name; the folder for the results is a file or cannot be written to.
     """
+    if "" in (output, *inputs):
+        raise InputError("An empty name is no file: fill the variable that should hold it.")
     format = format_named(format) if format else None
     if os.path.basename(suffix) != suffix:
         raise InputError(f"{suffix!r} cannot be added to names of files: it names a folder.")
@@ -67,8 +69,7 @@ def _is_file(output: str) -> bool:
     out = Path(output)
     if output.endswith(("/", os.sep)) or out.is_dir():
         return False
-    kind, _ = mimetypes.guess_type(out.name, strict=False)
-    return out.suffix.lower() in FORMATS or (kind or "").startswith(("image/", "video/"))
+    return re.fullmatch(r"\.[a-z]\w{1,4}", out.suffix.lower()) is not None  # not "results_1.5"
 
 
 def _single_job(

@@ -67,7 +67,7 @@ def tflite_path(preset: str, precision: str = "float") -> Path:
     if not path.is_file():
         having = [name for name in presets() if (WEIGHTS / (name + ending)).is_file()]
         raise InputError(
-            f"{preset} has no {precision} file for LiteRT, only {', '.join(having)}: "
+            f"{preset} has no {precision} file for LiteRT, only {', '.join(having) or 'none'} has: "
             "choose one of these, or run it with Keras in floating point."
         )
     return path

@@ -258,3 +258,22 @@ def test_an_official_checkpoint_becomes_a_model_file(picture, tmp_path):
     assert imported.returncode == used.returncode == 0, imported.stderr + used.stderr
     assert "awsrn_s x3, 476,757 parameters, verified" in imported.stdout
     assert read_rgb(tmp_path / "out" / "photo.png").shape == (168, 120, 3)
+
+
+@pytest.mark.parametrize("backend", ["torch", "nonsense"])
+def test_a_backend_that_the_project_does_not_run_on_is_one_line(picture, tmp_path, backend):
+    command = [sys.executable, "-m", "awsrn_keras", "upscale", picture, "-o", tmp_path / "out"]
+    command += ["--engine", "keras"]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr == f"error: KERAS_BACKEND={backend}: choose tensorflow or jax.\n"
+
+
+def test_control_characters_in_names_are_escaped(picture, tmp_path):
+    name = tmp_path / "a\x1b[31m\nb.png"
+    name.write_bytes(picture.read_bytes())
+    result = awsrn("upscale", name, "-o", tmp_path / "out", "--engine", "litert")
+    assert result.returncode == 0, result.stderr
+    assert "a\\x1b[31m\\nb.png -> " in result.stdout
+    assert "\x1b" not in result.stdout

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import cpu_cores, run_command
+from awsrn_keras.command_line import command_parser, cpu_cores, run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.progress import ProgressBar
 from export.measure.timings import ACCELERATORS, Place, Timing, read_timings, write_timings
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     path = {"type": Path, "default": []}
     option("folders", nargs="*", **path, metavar="EXPORT_FOLDER", help="what to_tflite.py wrote")

@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from awsrn_keras.progress import ProgressBar
@@ -40,9 +40,7 @@ _FREE_SIZE = (64, 96)  # of the picture for a file that takes every size
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "folder",

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from export.precisions import PRECISIONS
@@ -27,17 +27,9 @@ _SIDE = 48  # of the calibration pictures, pixels
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
+    add_model(parse)
     option = parse.add_argument
-    option(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default="awsrn_sd_x2",
-        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
-    )
     number = {"type": int, "metavar": "N"}
     option("--height", **number, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", **number, default=256, help="of the input, pixels (default %(default)s)")

@@ -11,15 +11,13 @@ it for int16x8, which processors have no fast code for.
 import argparse
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import command_parser, run_command
 from awsrn_keras.errors import InputError
 from export.precisions import PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "folder", type=Path, metavar="FOLDER", help="what to_tflite.py wrote, with tflite/ in it"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import command_parser, run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import VARIANTS, Variant
 from awsrn_keras.pictures import (
@@ -34,9 +34,7 @@ from export.serving.servers import GrpcServer, RestServer, ServerError, connect
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "inputs", nargs="+", metavar="IN", help="picture files, folders (with all in them), globs"

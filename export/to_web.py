@@ -12,7 +12,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.presets import preset_path, presets
@@ -24,9 +24,7 @@ _MANIFEST = "models.json"
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "--preset",

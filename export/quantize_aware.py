@@ -103,15 +103,15 @@ def trained_file(
     model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: float
 ) -> bytes:
     """The .tflite file of the network after the training of `export.qat.training.train`."""
-    from export.fused_graph import describe
-    from export.qat.ranges import narrow_ranges
+    from export.qat.ranges import feature_ranges, narrow_ranges
     from export.qat.training import convert_trained, train
     from export.tflite.calibration import calibration_pictures
     from export.tflite.equalisation import fuse_for_int8
 
     pictures = calibration_pictures(bank, _SIDE, _SIDE)
-    nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
-    return convert_trained(train(nodes, bank, **training), size)
+    fused = fuse_for_int8(model, pictures)
+    ranges = narrow_ranges(fused, feature_ranges(fused, pictures), pictures)
+    return convert_trained(train(fused, ranges, bank, **training), size)
 
 
 if __name__ == "__main__":

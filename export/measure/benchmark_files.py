@@ -36,7 +36,7 @@ def markdown(timings: list[Timing]) -> str:
     """A table of what ran, and a list of what did not."""
     cells = [_cells(timing) for timing in timings if timing.median_ms]
     lines = [markdown_table(_HEAD, cells), "", _NOTES]
-    failed = {}
+    failed: dict[str, list[str]] = {}
     for timing in timings:
         if not timing.median_ms:
             reason = f"{timing.device}, {timing.place}: {timing.failure}"
@@ -61,7 +61,7 @@ def _input(timing: Timing) -> str:
 
 def _plot(timings: list[Timing], path: Path) -> None:
     rows = list(dict.fromkeys((timing.device, timing.place) for timing in timings))
-    files = {}  # of one network there may be several sizes
+    files: dict[str, list[Timing]] = {}  # of one network there may be several sizes
     for timing in timings:
         files.setdefault(f"{timing.file}, {_input(timing)}", []).append(timing)
     colours = plt.get_cmap("tab10")
@@ -79,7 +79,8 @@ def _plot(timings: list[Timing], path: Path) -> None:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
     axis.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=min(len(files), 4), fontsize=8, frameon=False)
+    columns = min(len(files), 4)
+    figure.legend(loc="outside upper center", ncols=columns, fontsize=8, frameon=False)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

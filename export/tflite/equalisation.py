@@ -1,5 +1,7 @@
 """One scale for what an 8-bit network has to concatenate, by an exact change of its weights."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,7 +10,7 @@ from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
 
 
-def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
+def fuse_for_int8(model: AWSRN, pictures: Sequence[np.ndarray]) -> keras.Model:
     """The fused network in the form that loses least when it is rounded to 8 bits.
 
     TFLite gives all inputs of a concatenation one scale, so that the widest of them takes
@@ -31,7 +33,7 @@ def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
 
 
 def _equalise(
-    fused: keras.Model, concatenation: keras.layers.Layer, pictures: list[np.ndarray]
+    fused: keras.Model, concatenation: keras.layers.Layer, pictures: Sequence[np.ndarray]
 ) -> None:
     fusion = fused.get_layer(concatenation.name.removesuffix("_inputs"))
     features, last = concatenation.input[:-1], concatenation.input[-1]
@@ -44,7 +46,7 @@ def _equalise(
     fusion.set_weights([kernel, bias])
 
 
-def _largest(fused: keras.Model, tensors: list, pictures: list[np.ndarray]) -> list[np.ndarray]:
+def _largest(fused: keras.Model, tensors: list, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Largest absolute value of each tensor on all pictures."""
     probe = keras.Model(fused.input, tensors)
     largest = [np.zeros(()) for _ in tensors]

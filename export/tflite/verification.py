@@ -75,8 +75,8 @@ def _check_operators(model: ModelT, precision: Precision) -> None:
         wrong = {name for name, node in operators if name in _CONVERSIONS and _inside(node, model)}
     wrong |= set(names) - allowed
     if wrong:
-        names = ", ".join(sorted(wrong))
-        raise RuntimeError(f"{precision.name}: the converter left {names} in the graph.")
+        left = ", ".join(sorted(wrong))
+        raise RuntimeError(f"{precision.name}: the converter left {left} in the graph.")
 
 
 def _inside(node, model: ModelT) -> bool:

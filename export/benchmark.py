@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    path = {"type": Path, "default": []}
-    option("folders", nargs="*", **path, metavar="EXPORT_FOLDER", help="what to_tflite.py wrote")
+    option("folders", nargs="*", type=Path, metavar="EXPORT_FOLDER", help="what to_tflite.py wrote")
     option(
         "--accelerators",
         nargs="+",
@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--add",
         nargs="+",
-        **path,
+        type=Path,
+        default=[],
         metavar="RESULTS",
         help="also show these: files of --json, bundles with results",
     )
@@ -192,10 +193,13 @@ def files_to_time(folders: list[Path]) -> list[ExportedFile]:
     return [file for file in files if file.size is not None]
 
 
-def all_places(accelerators: list[str], threads: list[int]) -> list[Place]:
+def all_places(accelerators: Sequence[str], threads: list[int]) -> list[Place]:
     """The processor once for each number of threads, the other accelerators once."""
-    counts = {"cpu": threads}
-    return [Place(name, count) for name in accelerators for count in counts.get(name, [None])]
+    return [
+        place
+        for name in accelerators
+        for place in ([Place(name, n) for n in threads] if name == "cpu" else [Place(name)])
+    ]
 
 
 def earlier_timings(results: list[Path]) -> list[Timing]:

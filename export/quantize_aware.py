@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
@@ -30,20 +30,17 @@ def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     add_model(parse)
     option = parse.add_argument
-    number = {"type": int, "metavar": "N"}
-    option("--height", **number, default=256, help="of the input, pixels (default %(default)s)")
-    option("--width", **number, default=256, help="of the input, pixels (default %(default)s)")
+    option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
+    option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option(
         "--dynamic",
         action="store_true",
         help="leave height and width free; such a file runs on the processor only",
     )
-    option("--steps", **number, default=4000, help="batches (default %(default)s)")
-    option("--batch-size", **number, default=8, help="patches in a batch (default %(default)s)")
-    option("--patch-size", **number, default=32, help="of a patch, LR pixels (default %(default)s)")
-    option(
-        "--learning-rate", type=float, default=3e-5, help="of Adam, highest (default %(default)s)"
-    )
+    option("--steps", type=int, default=4000, help="batches (default %(default)s)")
+    option("--batch-size", type=int, default=8, help="patches in a batch (default %(default)s)")
+    option("--patch-size", type=int, default=32, help="side, LR pixels (default %(default)s)")
+    option("--learning-rate", type=float, default=3e-5, help="highest (default %(default)s)")
     option("--seed", type=int, default=0, help="decides the patches (default %(default)s)")
     option(
         "--data",
@@ -100,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def trained_file(
-    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: float
+    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: Any
 ) -> bytes:
     """The .tflite file of the network after the training of `export.qat.training.train`."""
     from export.qat.ranges import feature_ranges, narrow_ranges

@@ -69,8 +69,7 @@ def _plot(timings: list[Timing], path: Path) -> None:
     for number, (file, shown) in enumerate(files.items()):
         shift = 0.7 * ((number + 0.5) / len(files) - 0.5)
         heights = np.array([rows.index((timing.device, timing.place)) for timing in shown]) + shift
-        medians = [timing.median_ms for timing in shown]
-        slow = [timing.p95_ms for timing in shown]
+        medians, slow = np.array([(timing.median_ms, timing.p95_ms) for timing in shown], float).T
         axis.hlines(heights, medians, slow, color=colours(number % 10), linewidth=2)
         axis.plot(medians, heights, "o", color=colours(number % 10), markersize=5, label=file)
     _label_rows(axis, rows)

@@ -119,7 +119,7 @@ def judged(
     faults = tuple(
         f"{name} {difference.largest:.3g}, limit {limit}"
         for name, difference in measured.items()
-        if not difference.largest <= limit
+        if limit is None or not difference.largest <= limit
     )
     as_near = gpu.rms <= 1.02 * cpu.rms and gpu.largest <= 1.25 * cpu.largest
     if faults and precision.rounds_features and as_near:

@@ -28,7 +28,7 @@ class RoundedNetwork(keras.Model):
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
         source, *operations = self.fused.operations
-        values = {id(source.output): _rounded(image, PIXELS)}
+        values = {id(source.output): _rounded(image, self.ranges[source.name])}
         for operation in operations:
             inputs = keras.tree.map_structure(lambda x: values[id(x)], operation.input)
             if isinstance(operation, keras.layers.Conv2D):

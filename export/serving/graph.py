@@ -90,35 +90,39 @@ class Upscaler:
         picture = _checked(picture, tf.size(picture) > 0, message)
         return tf.io.encode_png(self._in_windows(picture))
 
-    def _in_windows(self, picture):
+    def _in_windows(self, picture: tf.Tensor) -> tf.Tensor:
         """The uint8 picture upscaled: rows of windows, each row joined on its side."""
         height, width = tf.shape(picture)[0], tf.shape(picture)[1]
 
-        def row(top, bottom):
-            def window(left, right):
+        def row(top: tf.Tensor, bottom: tf.Tensor) -> tf.Tensor:
+            def window(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
                 return tf.transpose(self._part(picture, top, bottom, left, right), (1, 0, 2))
 
             return tf.transpose(self._joined(width, window), (1, 0, 2))
 
         return self._joined(height, row)
 
-    def _joined(self, length, part):
+    def _joined(self, length: tf.Tensor, part: Callable) -> tf.Tensor:
         """`part(begin, end)` of every window along an axis, concatenated."""
         count = -(-length // self._window)
         step = -(-length // count)  # windows as equal as can be
         parts = tf.TensorArray(tf.uint8, count, infer_shape=False, element_shape=(None, None, 3))
 
-        def more(i, parts):
-            return i < count
-
-        def body(i, parts):
+        def body(i: tf.Tensor, parts: tf.TensorArray) -> tuple:
             begin = i * step
             return i + 1, parts.write(i, part(begin, tf.minimum(begin + step, length)))
 
-        _, parts = tf.while_loop(more, body, (0, parts), parallel_iterations=1)
+        _, parts = tf.while_loop(lambda i, _: i < count, body, (0, parts), parallel_iterations=1)
         return parts.concat()
 
-    def _part(self, picture, top, bottom, left, right):
+    def _part(
+        self,
+        picture: tf.Tensor,
+        top: tf.Tensor,
+        bottom: tf.Tensor,
+        left: tf.Tensor,
+        right: tf.Tensor,
+    ) -> tf.Tensor:
         """The upscaled rows `top:bottom`, columns `left:right` of a uint8 picture."""
         y, x = tf.maximum(top - self._margin, 0), tf.maximum(left - self._margin, 0)
         window = picture[y : bottom + self._margin, x : right + self._margin]
@@ -138,12 +142,12 @@ class _SeparateAdd(keras.layers.Add):
     wrong pixels at best. The identity operation costs nothing and no optimisation removes it.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         return super().call([tf.raw_ops.PreventGradient(input=value) for value in inputs])
 
 
 def _with_separate_sums(network: keras.Model) -> keras.Model:
-    def layer(original):
+    def layer(original: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(original, keras.layers.Add):
             return _SeparateAdd.from_config(original.get_config())
         return original

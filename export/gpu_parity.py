@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import command_parser, run_command, start_backend
+from awsrn_keras.command_line import MODEL_HELP, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from awsrn_keras.progress import ProgressBar
@@ -42,19 +42,10 @@ _FREE_SIZE = (64, 96)  # of the picture for a file that takes every size
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    option(
-        "folder",
-        type=Path,
-        nargs="?",
-        metavar="EXPORT_FOLDER",
-        help="what to_tflite.py wrote, with tflite/ in it, or any folder of its files",
-    )
-    option(
-        "--model",
-        metavar="MODEL",
-        help="the network that was exported: preset, run folder or weights file (default: the "
-        "preset that the files name)",
-    )
+    files = "what to_tflite.py wrote, with tflite/ in it, or any folder of its files"
+    option("folder", type=Path, nargs="?", metavar="EXPORT_FOLDER", help=files)
+    network = f"{MODEL_HELP}: what was exported (default: the preset that the files name)"
+    option("--model", metavar="MODEL", help=network)
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
     return parse
 

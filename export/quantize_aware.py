@@ -32,11 +32,8 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
-    option(
-        "--dynamic",
-        action="store_true",
-        help="leave height and width free; such a file runs on the processor only",
-    )
+    free = "leave height and width free; such a file runs on the processor only"
+    option("--dynamic", action="store_true", help=free)
     option("--steps", type=int, default=4000, help="batches (default %(default)s)")
     option("--batch-size", type=int, default=8, help="patches in a batch (default %(default)s)")
     option("--patch-size", type=int, default=32, help="side, LR pixels (default %(default)s)")

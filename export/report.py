@@ -30,13 +30,8 @@ def parser() -> argparse.ArgumentParser:
         help="sample (default: photographs in two wheels, those held out from training), div2k, "
         "folders of high-resolution pictures, or benchmarks with x2/HR and x2/LR inside",
     )
-    option(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="files not to measure, e.g. int16x8",
-    )
+    names = "files not to measure, e.g. int16x8"
+    option("--leave-out", nargs="+", default=[], metavar="NAME", help=names)
     option("--runs", type=int, default=20, help="pictures timed (default %(default)s)")
     option("-o", "--output", type=Path, metavar="DIR", help="for the report (default FOLDER)")
     return parse

@@ -26,13 +26,8 @@ def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     add_model(parse)
     option = parse.add_argument
-    option(
-        "--tile",
-        type=int,
-        default=256,
-        metavar="PIXELS",
-        help="side of the pictures that upscale_tile takes (default %(default)s)",
-    )
+    side = "side of the pictures that upscale_tile takes (default %(default)s)"
+    option("--tile", type=int, default=256, metavar="PIXELS", help=side)
     option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
     return parse
 

@@ -24,17 +24,10 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
-    option(
-        "--dynamic",
-        action="store_true",
-        help="leave height and width free; such files run on the processor only (not int16x8)",
-    )
-    option(
-        "--precision",
-        nargs="+",
-        choices=CONVERTED,
-        help="default: all; with --dynamic all but int16x8",
-    )
+    free = "leave height and width free; such files run on the processor only (not int16x8)"
+    option("--dynamic", action="store_true", help=free)
+    every = "default: all; with --dynamic all but int16x8"
+    option("--precision", nargs="+", choices=CONVERTED, help=every)
     option(
         "--calibration",
         nargs="+",

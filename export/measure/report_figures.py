@@ -56,8 +56,13 @@ def measure_files(files: list[ExportedFile], data: list[str], runs: int) -> dict
                 references[window] = float32, _scores(float32, sets)
             float32, best = references[window]
             upscale = upscale_by(file, window)
-            rows[name] = _described(file) | _compared(_scores(upscale, sets), best)
-            rows[name]["by_windows"] = window is not None
+            rows[name] = {
+                "bytes": file.path.stat().st_size,
+                "input": [1, *(file.size or (-1, -1)), 3],
+                "operators": sorted(set(file.operators)),
+                "by_windows": window is not None,
+                **_compared(_scores(upscale, sets), best),
+            }
             errors[name] = _error(upscale, float32, sets[0])
             bar.start(f"{name}: time")
             rows[name] |= _speed(file, runs)
@@ -100,14 +105,6 @@ def upscale_by(file: ExportedFile, window: tuple[int, int] | None) -> Upscale:
         return np.concatenate(strips)
 
     return upscale
-
-
-def _described(file: ExportedFile) -> dict:
-    return {
-        "bytes": file.path.stat().st_size,
-        "input": [1, *(file.size or (-1, -1)), 3],
-        "operators": sorted(set(file.operators)),
-    }
 
 
 def _scores(upscale: Upscale, sets: list[ImageSet]) -> dict[str, Score]:

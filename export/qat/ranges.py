@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
+
+from export.tflite.equalisation import extremes
 
 from .network import PIXELS, Range, RoundedNetwork
 
@@ -22,14 +24,9 @@ def feature_ranges(fused: keras.Model, pictures: Sequence[np.ndarray]) -> dict[s
         pictures: Float32 `(1, height, width, 3)` each, 0..255.
     """
     operations = fused.operations
-    probe = keras.Model(fused.input, [operation.output for operation in operations])
-    lowest, highest = np.zeros(len(operations)), np.zeros(len(operations))
-    for picture in pictures:
-        values = [ops.convert_to_numpy(value) for value in probe(picture)]
-        lowest = np.minimum(lowest, [value.min() for value in values])
-        highest = np.maximum(highest, [value.max() for value in values])
     names = [operation.name for operation in operations]
-    ranges = dict(zip(names, zip(lowest.tolist(), highest.tolist(), strict=True), strict=True))
+    limits = np.array(extremes(fused, [operation.output for operation in operations], pictures))
+    ranges: dict[str, Range] = dict(zip(names, map(tuple, limits.T.tolist()), strict=True))
 
     makers = {id(operation.output): operation.name for operation in operations}
     read = {

@@ -62,20 +62,16 @@ class Upscaler:
         image_bytes = _of_declared_shape(image_bytes)
         numbered = (tf.range(tf.size(image_bytes)), image_bytes)
         sizes = tf.map_fn(
-            lambda item: self._checked_size(*item),
-            numbered,
-            fn_output_signature=tf.TensorSpec((2,), tf.int64),
+            self._checked_size, numbered, fn_output_signature=tf.TensorSpec((2,), tf.int64)
         )
         with tf.control_dependencies([sizes]):
             upscaled = tf.map_fn(
-                lambda item: self._file(*item),
-                numbered,
-                parallel_iterations=1,
-                fn_output_signature=tf.string,
+                self._file, numbered, fn_output_signature=tf.string, parallel_iterations=1
             )
         return {"upscaled_bytes": upscaled}
 
-    def _checked_size(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    def _checked_size(self, numbered: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        index, content = numbered
         size = _if_it_works(_declared_size, content, tf.zeros(2, tf.int64))
         name = ["image_bytes[", index, "]: "]
         size = _checked(size, tf.reduce_all(size > 0), [*name, "not a JPEG or PNG picture"])
@@ -84,7 +80,8 @@ class Upscaler:
         reason = ["declares ", width, " x ", height, f" pixels, more than {self.max_pixels}"]
         return _checked(size, fits, [*name, *reason])
 
-    def _file(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    def _file(self, numbered: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        index, content = numbered
         picture = _if_it_works(_decoded, content, tf.zeros((0, 0, 3), tf.uint8))
         message = ["image_bytes[", index, "]: damaged JPEG or PNG picture"]
         picture = _checked(picture, tf.size(picture) > 0, message)
@@ -183,7 +180,8 @@ def _checked(value: tf.Tensor, condition: tf.Tensor, message: list) -> tf.Tensor
 
 def _declared_size(content: tf.Tensor) -> tf.Tensor:
     """Height and width by the header; fails where it is neither JPEG nor PNG."""
-    return tf.cond(_is_png(content), lambda: _png_size(content), lambda: _jpeg_size(content))
+    is_png = _starts_with(content, _PNG)
+    return tf.cond(is_png, lambda: _png_size(content), lambda: _jpeg_size(content))
 
 
 def _png_size(content: tf.Tensor) -> tf.Tensor:
@@ -200,15 +198,11 @@ def _jpeg_size(content: tf.Tensor) -> tf.Tensor:
 def _decoded(content: tf.Tensor) -> tf.Tensor:
     """uint8 RGB; grey, palette, alpha and 16 bits as TensorFlow's decoders treat them."""
     picture = tf.cond(
-        _is_png(content),
+        _starts_with(content, _PNG),
         lambda: tf.io.decode_png(content, 3),
         lambda: tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE"),
     )
     return tf.ensure_shape(picture, (None, None, 3))
-
-
-def _is_png(content: tf.Tensor) -> tf.Tensor:
-    return _starts_with(content, _PNG)
 
 
 def _starts_with(content: tf.Tensor, magic: bytes) -> tf.Tensor:

@@ -43,7 +43,7 @@ def verify_tflite(
         _check_pixel_format(model)
     with messages_kept_back():  # LiteRT tells that it uses XNNPACK
         given = LiteRTModel(content)(picture).astype("float32")
-    difference = given - _clipped(reference, picture)
+    difference = given - np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
     rms = float(np.sqrt(np.mean(np.square(difference))))
     if not rms <= precision.rms_limit:
         raise InputError(
@@ -55,10 +55,6 @@ def verify_tflite(
         "largest_difference": float(np.abs(difference).max()),
         "rms_difference": rms,
     }
-
-
-def _clipped(reference: keras.Model, picture: np.ndarray) -> np.ndarray:
-    return np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
 
 
 def _check_operators(model: ModelT, precision: Precision) -> None:

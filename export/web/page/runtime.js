@@ -97,7 +97,7 @@ async function compile(model, accelerator) {
   if (accelerator === "webgpu" && !model.webgpu) {
     throw new Error("8-bit models run on the CPU only: choose it, or automatic.");
   }
-  const response = await fetch(model.file);
+  const response = await fetch(new URL(model.file, import.meta.url));
   if (!response.ok) throw new Error(`${model.file} is missing on the server.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   // Half-precision arithmetic would be faster on some phones, but off by several grey levels.

@@ -61,10 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or (preset_of(files) if files else _PRESET)
     gpu = find_gpu()
     if gpu is None:
-        print(
-            f"error: LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}",
-            file=sys.stderr,
-        )
+        cure = f"apt-get install {PACKAGES}"
+        print(f"error: LiteRT finds no GPU and no driver in software: {cure}", file=sys.stderr)
         return 3
     print(start_backend(), flush=True)
     print(f"GPU: {gpu}", flush=True)

@@ -45,7 +45,7 @@ def train(
 
     batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target)
     adam = keras.optimizers.Adam(_schedule(learning_rate, steps))
-    student.compile(adam, loss="mse", jit_compile=False)  # XLA takes longer than it saves
+    student.compile(adam, loss="mse", jit_compile=False)
     with ProgressBar() as bar:
         bar.start("Training")
         callback = keras.callbacks.LambdaCallback(

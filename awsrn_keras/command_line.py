@@ -1,5 +1,6 @@
-"""What every command shares: exit statuses, one-line errors, the line that names the device."""
+"""What commands share: parsers, exit statuses, one-line errors, the line that names the device."""
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -16,7 +17,24 @@ from typing import TextIO
 
 from .errors import InputError
 
+MODEL_HELP = "preset, run folder, .keras, .weights.h5, .pt or .npz"
 _stderr_lock = threading.RLock()
+
+
+def command_parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help begins with a module's docstring, in the lines that it is written in."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def add_model(parser: argparse.ArgumentParser, default: str | None = "awsrn_sd_x2") -> None:
+    """Add the argument MODEL, as `options.model`; with the default None it must be given."""
+    if default is None:
+        parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    else:
+        text = f"{MODEL_HELP} (default %(default)s)"
+        parser.add_argument("model", metavar="MODEL", nargs="?", default=default, help=text)
 
 
 def run_command(main: Callable[[], int | None]) -> None:

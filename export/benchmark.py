@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import cpu_cores, run_command
+from awsrn_keras.command_line import command_parser, cpu_cores, run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.progress import ProgressBar
 from export.measure.timings import ACCELERATORS, Place, Timing, read_timings, write_timings
@@ -32,59 +33,30 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
-    path = {"type": Path, "default": []}
-    option("folders", nargs="*", **path, metavar="EXPORT_FOLDER", help="what to_tflite.py wrote")
-    option(
-        "--accelerators",
-        nargs="+",
-        choices=ACCELERATORS,
-        help="default: all; on this machine the GPU only if it is one, not a driver in software",
-    )
-    option(
-        "--threads",
-        nargs="+",
-        type=int,
-        default=[1, 2, 4],
-        metavar="N",
-        help="of the processor; on this machine as far as it has cores (default 1 2 4)",
-    )
+    wrote = "what to_tflite.py wrote"
+    option("folders", nargs="*", type=Path, metavar="EXPORT_FOLDER", help=wrote)
+    where = "default: all; on this machine the GPU only if it is one, not a driver in software"
+    option("--accelerators", nargs="+", choices=ACCELERATORS, help=where)
+    counts = "of the processor; on this machine as far as it has cores (default 1 2 4)"
+    option("--threads", nargs="+", type=int, default=[1, 2, 4], metavar="N", help=counts)
     option("--runs", type=int, default=20, help="pictures timed (default %(default)s)")
     option("--not-here", action="store_true", help="time nothing on this machine")
-    option(
-        "--add",
-        nargs="+",
-        **path,
-        metavar="RESULTS",
-        help="also show these: files of --json, bundles with results",
-    )
+    shown = "also show these: files of --json, bundles with results"
+    option("--add", nargs="+", type=Path, default=[], metavar="RESULTS", help=shown)
     option("-o", "--output", type=Path, metavar="DIR", help="default the first EXPORT_FOLDER, or .")
     option("--json", type=Path, metavar="FILE", help="also write the table to this file")
-    add_phones(parse)
-    return parse
 
-
-def add_phones(parse: argparse.ArgumentParser) -> None:
-    """Add the options that concern phones."""
     option = parse.add_argument_group("phones").add_argument
     option("--android", action="store_true", help="also on the phones that adb finds")
     option("--serial", help="only on the phone of that serial, as `adb devices` lists it")
-    option(
-        "--benchmark-model",
-        type=Path,
-        metavar="FILE",
-        help="LiteRT's benchmark_model for the phone's processor, for --android and --bundle",
-    )
-    option(
-        "--libraries",
-        type=Path,
-        metavar="DIR",
-        help="with the .so files of an accelerator, pushed beside benchmark_model",
-    )
+    program = "LiteRT's benchmark_model for the phone's processor, for --android and --bundle"
+    option("--benchmark-model", type=Path, metavar="FILE", help=program)
+    beside = "with the .so files of an accelerator, pushed beside benchmark_model"
+    option("--libraries", type=Path, metavar="DIR", help=beside)
     option("--bundle", type=Path, metavar="DIR", help="write models and a script to DIR, no more")
+    return parse
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,11 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.bundle}: {len(files)} models and run.sh, which says what it needs")
         return 0
 
+    from export.measure.bundle import read_bundle
     from export.measure.phones import PhoneError, connected_phones
     from export.measure.this_machine import ThisMachine
 
     folder = options.output or next(iter(options.folders), Path())
-    table = Table(earlier_timings(options.add), folder, options.json)
+    earlier = [read_bundle(path) if path.is_dir() else read_timings(path) for path in options.add]
+    table = Table([timing for found in earlier for timing in found], folder, options.json)
     phones = connected_phones(options.serial) if options.android else []
     if files and not options.not_here:
         machine = ThisMachine("gpu" in accelerators, "gpu" in (options.accelerators or ()))
@@ -194,20 +168,12 @@ def files_to_time(folders: list[Path]) -> list[ExportedFile]:
     return [file for file in files if file.size is not None]
 
 
-def all_places(accelerators: list[str], threads: list[int]) -> list[Place]:
+def all_places(accelerators: Sequence[str], threads: list[int]) -> list[Place]:
     """The processor once for each number of threads, the other accelerators once."""
-    counts = {"cpu": threads}
-    return [Place(name, count) for name in accelerators for count in counts.get(name, [None])]
-
-
-def earlier_timings(results: list[Path]) -> list[Timing]:
-    """Timings of earlier runs, from files of --json and from bundles."""
-    from export.measure.bundle import read_bundle
-
     return [
-        timing
-        for path in results
-        for timing in (read_bundle(path) if path.is_dir() else read_timings(path))
+        place
+        for name in accelerators
+        for place in ([Place(name, n) for n in threads] if name == "cpu" else [Place(name)])
     ]
 
 

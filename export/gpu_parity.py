@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import MODEL_HELP, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from awsrn_keras.progress import ProgressBar
@@ -40,23 +40,12 @@ _FREE_SIZE = (64, 96)  # of the picture for a file that takes every size
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
-    option(
-        "folder",
-        type=Path,
-        nargs="?",
-        metavar="EXPORT_FOLDER",
-        help="what to_tflite.py wrote, with tflite/ in it, or any folder of its files",
-    )
-    option(
-        "--model",
-        metavar="MODEL",
-        help="the network that was exported: preset, run folder or weights file (default: the "
-        "preset that the files name)",
-    )
+    files = "what to_tflite.py wrote, with tflite/ in it, or any folder of its files"
+    option("folder", type=Path, nargs="?", metavar="EXPORT_FOLDER", help=files)
+    network = f"{MODEL_HELP}: what was exported (default: the preset that the files name)"
+    option("--model", metavar="MODEL", help=network)
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
     return parse
 
@@ -72,10 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or (preset_of(files) if files else _PRESET)
     gpu = find_gpu()
     if gpu is None:
-        print(
-            f"error: LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}",
-            file=sys.stderr,
-        )
+        cure = f"apt-get install {PACKAGES}"
+        print(f"error: LiteRT finds no GPU and no driver in software: {cure}", file=sys.stderr)
         return 3
     print(start_backend(), flush=True)
     print(f"GPU: {gpu}", flush=True)

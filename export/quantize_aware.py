@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from export.precisions import PRECISIONS
@@ -27,31 +27,17 @@ _SIDE = 48  # of the calibration pictures, pixels
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
+    add_model(parse)
     option = parse.add_argument
-    option(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default="awsrn_sd_x2",
-        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
-    )
-    number = {"type": int, "metavar": "N"}
-    option("--height", **number, default=256, help="of the input, pixels (default %(default)s)")
-    option("--width", **number, default=256, help="of the input, pixels (default %(default)s)")
-    option(
-        "--dynamic",
-        action="store_true",
-        help="leave height and width free; such a file runs on the processor only",
-    )
-    option("--steps", **number, default=4000, help="batches (default %(default)s)")
-    option("--batch-size", **number, default=8, help="patches in a batch (default %(default)s)")
-    option("--patch-size", **number, default=32, help="of a patch, LR pixels (default %(default)s)")
-    option(
-        "--learning-rate", type=float, default=3e-5, help="of Adam, highest (default %(default)s)"
-    )
+    option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
+    option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
+    free = "leave height and width free; such a file runs on the processor only"
+    option("--dynamic", action="store_true", help=free)
+    option("--steps", type=int, default=4000, help="batches (default %(default)s)")
+    option("--batch-size", type=int, default=8, help="patches in a batch (default %(default)s)")
+    option("--patch-size", type=int, default=32, help="side, LR pixels (default %(default)s)")
+    option("--learning-rate", type=float, default=3e-5, help="highest (default %(default)s)")
     option("--seed", type=int, default=0, help="decides the patches (default %(default)s)")
     option(
         "--data",
@@ -108,18 +94,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def trained_file(
-    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: float
+    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: Any
 ) -> bytes:
     """The .tflite file of the network after the training of `export.qat.training.train`."""
-    from export.fused_graph import describe
-    from export.qat.ranges import narrow_ranges
+    from export.qat.ranges import feature_ranges, narrow_ranges
     from export.qat.training import convert_trained, train
     from export.tflite.calibration import calibration_pictures
     from export.tflite.equalisation import fuse_for_int8
 
     pictures = calibration_pictures(bank, _SIDE, _SIDE)
-    nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
-    return convert_trained(train(nodes, bank, **training), size)
+    fused = fuse_for_int8(model, pictures)
+    ranges = narrow_ranges(fused, feature_ranges(fused, pictures), pictures)
+    return convert_trained(train(fused, ranges, bank, **training), size)
 
 
 if __name__ == "__main__":

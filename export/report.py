@@ -11,15 +11,13 @@ it for int16x8, which processors have no fast code for.
 import argparse
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import command_parser, run_command
 from awsrn_keras.errors import InputError
 from export.precisions import PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "folder", type=Path, metavar="FOLDER", help="what to_tflite.py wrote, with tflite/ in it"
@@ -32,13 +30,8 @@ def parser() -> argparse.ArgumentParser:
         help="sample (default: photographs in two wheels, those held out from training), div2k, "
         "folders of high-resolution pictures, or benchmarks with x2/HR and x2/LR inside",
     )
-    option(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="files not to measure, e.g. int16x8",
-    )
+    names = "files not to measure, e.g. int16x8"
+    option("--leave-out", nargs="+", default=[], metavar="NAME", help=names)
     option("--runs", type=int, default=20, help="pictures timed (default %(default)s)")
     option("-o", "--output", type=Path, metavar="DIR", help="for the report (default FOLDER)")
     return parse

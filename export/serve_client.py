@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import command_parser, run_command
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import VARIANTS, Variant
 from awsrn_keras.pictures import (
@@ -34,20 +34,11 @@ from export.serving.servers import GrpcServer, RestServer, ServerError, connect
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
-    option(
-        "inputs", nargs="+", metavar="IN", help="picture files, folders (with all in them), globs"
-    )
-    option(
-        "-o",
-        "--output",
-        required=True,
-        metavar="OUT",
-        help="folder for the results, under the names of the inputs; for one file also a file",
-    )
+    option("inputs", nargs="+", metavar="IN", help="picture files, folders (all in them), globs")
+    into = "folder for the results, under the names of the inputs; for one file also a file"
+    option("-o", "--output", required=True, metavar="OUT", help=into)
     option(
         "--server",
         default="http://localhost:8501",
@@ -55,25 +46,12 @@ def parser() -> argparse.ArgumentParser:
         help="http:// for REST, grpc:// for gRPC, which sends a quarter less and needs "
         "tensorflow-serving-api; https:// and grpcs:// with TLS (default %(default)s)",
     )
-    option(
-        "--ca",
-        type=Path,
-        metavar="FILE",
-        help="certificates (PEM) that may have signed the server's (default: the system's)",
-    )
-    option(
-        "--model",
-        default="awsrn_sd_x2",
-        metavar="NAME",
-        help="name in the server's models.config (default %(default)s)",
-    )
-    option(
-        "--timeout",
-        type=float,
-        default=600,
-        metavar="SECONDS",
-        help="to wait for each picture (default %(default)s)",
-    )
+    certificates = "certificates (PEM) that may have signed the server's (default: the system's)"
+    option("--ca", type=Path, metavar="FILE", help=certificates)
+    named = "name in the server's models.config (default %(default)s)"
+    option("--model", default="awsrn_sd_x2", metavar="NAME", help=named)
+    wait = "to wait for each picture (default %(default)s)"
+    option("--timeout", type=float, default=600, metavar="SECONDS", help=wait)
     option("--overwrite", action="store_true", help="replace results that are there already")
     return parse
 

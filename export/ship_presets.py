@@ -7,9 +7,7 @@ verified before it replaces the old one. To be run after a preset has changed; a
 compares each file with the weights of its preset. About a minute on two processor cores.
 """
 
-import argparse
-
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.presets import WEIGHTS, presets
 
@@ -17,9 +15,7 @@ VARIANTS = ("awsrn_sd", "awsrn_s")
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    command_parser(__doc__).parse_args()
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from export.tflite.writing import write_tflite

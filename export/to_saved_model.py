@@ -18,29 +18,16 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
+    add_model(parse)
     option = parse.add_argument
-    option(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default="awsrn_sd_x2",
-        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
-    )
-    option(
-        "--tile",
-        type=int,
-        default=256,
-        metavar="PIXELS",
-        help="side of the pictures that upscale_tile takes (default %(default)s)",
-    )
+    side = "side of the pictures that upscale_tile takes (default %(default)s)"
+    option("--tile", type=int, default=256, metavar="PIXELS", help=side)
     option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
     return parse
 

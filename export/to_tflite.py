@@ -12,37 +12,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 from export.precisions import CONVERTED, PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
+    add_model(parse)
     option = parse.add_argument
-    option(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default="awsrn_sd_x2",
-        help="preset, run folder, .keras, .weights.h5, .pt or .npz (default %(default)s)",
-    )
     option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
-    option(
-        "--dynamic",
-        action="store_true",
-        help="leave height and width free; such files run on the processor only (not int16x8)",
-    )
-    option(
-        "--precision",
-        nargs="+",
-        choices=CONVERTED,
-        help="default: all; with --dynamic all but int16x8",
-    )
+    free = "leave height and width free; such files run on the processor only (not int16x8)"
+    option("--dynamic", action="store_true", help=free)
+    every = "default: all; with --dynamic all but int16x8"
+    option("--precision", nargs="+", choices=CONVERTED, help=every)
     option(
         "--calibration",
         nargs="+",

@@ -12,29 +12,24 @@ import argparse
 import shutil
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.network.presets import preset_path, presets
 from awsrn_keras.network.variants import VARIANTS
 from export.precisions import CONVERTED, PRECISIONS
+from export.web.server import page_server
 
 _SOURCE = Path(__file__).parent / "web" / "page"
 _MANIFEST = "models.json"
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
-    option(
-        "--preset",
-        nargs="+",
-        default=["awsrn_sd_x2", "awsrn_sd_x3", "awsrn_sd_x4"],
-        metavar="NAME",
-        help="see `awsrn presets` (default %(default)s)",
-    )
+    names = [f"awsrn_sd_x{scale}" for scale in (2, 3, 4)]
+    listed = "see `awsrn presets` (default %(default)s)"
+    option("--preset", nargs="+", default=names, metavar="NAME", help=listed)
     option(
         "--precision",
         nargs="+",
@@ -42,21 +37,10 @@ def parser() -> argparse.ArgumentParser:
         default=["float16", "int8"],
         help="default %(default)s",
     )
-    option(
-        "--tile",
-        type=int,
-        default=192,
-        metavar="PIXELS",
-        help="height and width that the models read at once (default %(default)s)",
-    )
-    option(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("exports/web"),
-        metavar="DIR",
-        help="the page's folder (default %(default)s)",
-    )
+    side = "height and width that the models read at once (default %(default)s)"
+    option("--tile", type=int, default=192, metavar="PIXELS", help=side)
+    place = "the page's folder (default %(default)s)"
+    option("-o", "--output", type=Path, default=Path("exports/web"), metavar="DIR", help=place)
     option("--serve", action="store_true", help="serve the page; build it only if it is missing")
     option("--host", default="localhost", help="with --serve (default %(default)s)")
     option("--port", type=int, default=8000, help="with --serve (default %(default)s)")
@@ -74,7 +58,9 @@ def main(arguments: list[str] | None = None) -> None:
     if not (options.serve and (folder / _MANIFEST).is_file()):
         build(folder, options.preset, options.precision, options.tile)
     if options.serve:
-        serve(folder, options.host, options.port)
+        with page_server(folder, options.host, options.port) as server:
+            print(f"http://{options.host}:{server.server_port}  (Ctrl-C ends)", flush=True)
+            server.serve_forever()
 
 
 def check_models(names: list[str], tile: int) -> None:
@@ -112,15 +98,6 @@ def build(output: Path, names: list[str], precisions: list[str], tile: int) -> N
         put_manifest(folder, entries, load_pairs("sample", 2, "validation"))
     size = sum(file.stat().st_size for file in output.rglob("*.*"))
     print(f"{output}  {size / 1e6:.0f} MB")
-
-
-def serve(folder: Path, host: str, port: int) -> None:
-    """Serve the page until Ctrl-C."""
-    from export.web.server import page_server
-
-    with page_server(folder, host, port) as server:
-        print(f"http://{host}:{server.server_port}  (Ctrl-C ends)", flush=True)
-        server.serve_forever()
 
 
 if __name__ == "__main__":

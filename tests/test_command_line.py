@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from awsrn_keras.command_line import has_gpu, messages_kept_back
+from awsrn_keras.command_line import add_model, command_parser, has_gpu, messages_kept_back
 from awsrn_keras.errors import InputError
 
 
@@ -76,3 +76,16 @@ def test_who_has_a_gpu_learns_why_the_processor_computes(tmp_path):
     assert "GPU will not be used" in result["with"] or "CUDA" in result["with"]
     if not has_gpu():
         assert result["without"] == ""
+
+
+def test_a_command_s_help_is_its_docstring_and_model_has_a_default_unless_it_must_be_given():
+    parser = command_parser("Does this.\n\n    and   that")
+    add_model(parser)
+    assert "Does this.\n\n    and   that\n" in parser.format_help()
+    assert parser.parse_args([]).model == "awsrn_sd_x2"
+    assert parser.parse_args(["run"]).model == "run"
+
+    required = command_parser(None)
+    add_model(required, default=None)
+    with pytest.raises(SystemExit):
+        required.parse_args([])

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..command_line import start_backend
+from ..command_line import add_model, start_backend
 from ..errors import InputError
 from ..files import replacing, write_json
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser, default=None)
     option = parser.add_argument
-    option("model", metavar="MODEL", help="preset, run folder, .keras, .weights.h5, .pt or .npz")
     option(
         "--data",
         nargs="+",

@@ -6,11 +6,11 @@ load_state_dict(torch.load(FILE)).
 
 import argparse
 
-from ..command_line import start_backend
+from ..command_line import add_model, start_backend
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="preset, run folder or model file")
+    add_model(parser, default=None)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="a .pt or .npz file")
 
 

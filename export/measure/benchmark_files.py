@@ -36,7 +36,7 @@ def markdown(timings: list[Timing]) -> str:
     """A table of what ran, and a list of what did not."""
     cells = [_cells(timing) for timing in timings if timing.median_ms]
     lines = [markdown_table(_HEAD, cells), "", _NOTES]
-    failed = {}
+    failed: dict[str, list[str]] = {}
     for timing in timings:
         if not timing.median_ms:
             reason = f"{timing.device}, {timing.place}: {timing.failure}"
@@ -61,7 +61,7 @@ def _input(timing: Timing) -> str:
 
 def _plot(timings: list[Timing], path: Path) -> None:
     rows = list(dict.fromkeys((timing.device, timing.place) for timing in timings))
-    files = {}  # of one network there may be several sizes
+    files: dict[str, list[Timing]] = {}  # of one network there may be several sizes
     for timing in timings:
         files.setdefault(f"{timing.file}, {_input(timing)}", []).append(timing)
     colours = plt.get_cmap("tab10")
@@ -69,8 +69,7 @@ def _plot(timings: list[Timing], path: Path) -> None:
     for number, (file, shown) in enumerate(files.items()):
         shift = 0.7 * ((number + 0.5) / len(files) - 0.5)
         heights = np.array([rows.index((timing.device, timing.place)) for timing in shown]) + shift
-        medians = [timing.median_ms for timing in shown]
-        slow = [timing.p95_ms for timing in shown]
+        medians, slow = np.array([(timing.median_ms, timing.p95_ms) for timing in shown], float).T
         axis.hlines(heights, medians, slow, color=colours(number % 10), linewidth=2)
         axis.plot(medians, heights, "o", color=colours(number % 10), markersize=5, label=file)
     _label_rows(axis, rows)
@@ -79,7 +78,8 @@ def _plot(timings: list[Timing], path: Path) -> None:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
     axis.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=min(len(files), 4), fontsize=8, frameon=False)
+    columns = min(len(files), 4)
+    figure.legend(loc="outside upper center", ncols=columns, fontsize=8, frameon=False)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -92,7 +92,7 @@ def write_bundle(
 
 
 def _check_names(files: list[ExportedFile]) -> None:
-    paths = {}
+    paths: dict[str, Path] = {}
     for file in files:
         if file.name in paths:
             raise InputError(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +78,8 @@ def _find_gpu(named: tuple[str, ...]) -> Gpu | None:
     software = [file for file in _SWIFTSHADER if Path(file).is_file() and not named]
     for environment in [{}, *(dict.fromkeys(_DRIVER_VARIABLES, file) for file in software)]:
         with tempfile.TemporaryDirectory() as folder:
-            said = _run(model, "gpu", Path(folder) / "none.npz", [], environment).stderr
-        adapter = _ADAPTER.search(said)
+            done = _run(environment, model, "gpu", Path(folder) / "none.npz")
+        adapter = _ADAPTER.search(done.stderr)
         if adapter:
             name, kind = adapter.groups()
             return Gpu(name, "CPU" in kind, environment)
@@ -98,10 +99,9 @@ def run_compiled(
     with tempfile.TemporaryDirectory() as folder:
         result, source = Path(folder) / "result.npz", Path(folder) / "picture.npy"
         np.save(source, picture)
-        more = [source, *(["--float32"] if float32 else [])]
         place, environment = ("gpu", gpu.environment) if gpu else ("cpu", {})
         began = time.monotonic()
-        done = _run(model, place, result, more, environment)
+        done = _run(environment, model, place, result, source, *["--float32"] * float32)
         if done.returncode:
             late = gpu is not None and time.monotonic() - began > _LITERT_WAITS
             whole = False if _PARTLY.search(done.stderr) else None
@@ -111,22 +111,34 @@ def run_compiled(
 
 
 def _run(
-    model: Path, place: str, result: Path, more: list, environment: dict[str, str]
+    environment: dict[str, str], model: Path, *arguments: str | Path
 ) -> subprocess.CompletedProcess:
-    """Run compiled_run.py; one that takes too long counts as one that failed."""
-    program = [sys.executable, "-m", "export.measure.compiled_run"]
+    program = ["export.measure.compiled_run", model.resolve(), *arguments]
+    return run_module(program, environment, _LONGEST)
+
+
+def run_module(
+    command: Sequence[str | Path], environment: dict[str, str], seconds: float
+) -> subprocess.CompletedProcess:
+    """Run a module of this checkout; one that takes longer counts as one that failed.
+
+    Args:
+        command: The module's name and its arguments.
+        environment: Variables besides this process's own.
+        seconds: The longest it may take.
+    """
     try:
         return subprocess.run(
-            [*program, model.resolve(), place, result, *more],
+            [sys.executable, "-m", *command],
             env={**os.environ, **environment},
             cwd=_CHECKOUT,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_LONGEST,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
-        return subprocess.CompletedProcess(error.cmd, 1, "", f"Error: no result in {_LONGEST} s")
+        return subprocess.CompletedProcess(error.cmd, 1, "", f"no result in {seconds:.0f} s")
 
 
 def reason_of(done: subprocess.CompletedProcess, accelerator: str) -> str:

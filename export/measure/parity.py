@@ -65,27 +65,24 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
                 f"{file.path}: holds {file.facts['variant']} x{file.facts['scale']}, "
                 f"not {model.variant} x{model.scale}; name its weights with --model."
             )
-    precision = file.precision
+    name, precision = file.path.stem, file.precision
     expected = np.clip(ops.convert_to_numpy(model(picture)), 0, 255)
     cpu = run_compiled(file.path, picture, None)
     if cpu.pixels is None:
-        return Parity(file.path.stem, None, None, faults=(f"on the processor: {cpu.reason}",))
+        return Parity(name, None, None, faults=(f"on the processor: {cpu.reason}",))
     to_keras = Difference.of(cpu.pixels, expected)
     faults = _faults_of_weights(to_keras, precision)
     note = _not_for_gpus(file)
     if note:
-        return Parity(file.path.stem, None, to_keras, note=note, faults=faults)
+        return Parity(name, None, to_keras, note=note, faults=faults)
     run = run_compiled(file.path, picture, gpu, float32=precision.exact)
     if run.pixels is None:
-        return Parity(
-            file.path.stem, run.whole, to_keras, faults=(*faults, f"on the GPU: {run.reason}")
-        )
+        return Parity(name, run.whole, to_keras, faults=(*faults, f"on the GPU: {run.reason}"))
     differences = Difference.of(run.pixels, expected), Difference.of(run.pixels, cpu.pixels)
     if not run.whole:
         faults = (*faults, "the GPU does not take the whole graph")
     beyond, note = judged(precision, to_keras, *differences)
-    faults = (*faults, *beyond)
-    return Parity(file.path.stem, run.whole, to_keras, *differences, note=note, faults=faults)
+    return Parity(name, run.whole, to_keras, *differences, note, (*faults, *beyond))
 
 
 def _not_for_gpus(file: ExportedFile) -> str | None:
@@ -119,7 +116,7 @@ def judged(
     faults = tuple(
         f"{name} {difference.largest:.3g}, limit {limit}"
         for name, difference in measured.items()
-        if not difference.largest <= limit
+        if limit is None or not difference.largest <= limit
     )
     as_near = gpu.rms <= 1.02 * cpu.rms and gpu.largest <= 1.25 * cpu.largest
     if faults and precision.rounds_features and as_near:

@@ -38,25 +38,31 @@ def measure_files(files: list[ExportedFile], data: list[str], runs: int) -> dict
     """
     (reference,) = (file for file in files if file.path.stem == "float32")
     fixed = [file for file in files if file.precision.fixed_size]
-    for file in [*fixed, reference] if fixed else []:
-        if min(file.size) <= 2 * file.facts["receptive_field"]:
+    for file in fixed:
+        if file.size is None or min(file.size) <= 2 * file.facts["receptive_field"]:
             raise InputError(
                 f"{file.path}: at most twice the receptive field high or wide, too small to be "
-                f"scored in windows: export a larger one, or --leave-out {fixed[0].path.stem}."
+                f"scored in windows: export a larger one, or --leave-out {file.path.stem}."
             )
     sets = load_image_sets(data, reference.facts["scale"])
-    references, rows, errors = {}, {}, {}
+    references: dict[tuple[int, int] | None, tuple[Upscale, dict[str, Score]]] = {}
+    rows, errors = {}, {}
     with ProgressBar() as bar:
         for file in files:
-            name, windows = file.path.stem, file.precision.fixed_size
+            name, window = file.path.stem, file.size if file in fixed else None
             bar.start(f"{name}: scores")
-            if windows not in references:
-                float32 = upscale_by(reference, windows)
-                references[windows] = float32, _scores(float32, sets)
-            float32, best = references[windows]
-            upscale = upscale_by(file, windows)
-            rows[name] = _described(file) | _compared(_scores(upscale, sets), best)
-            rows[name]["by_windows"] = windows
+            if window not in references:
+                float32 = upscale_by(reference, window)
+                references[window] = float32, _scores(float32, sets)
+            float32, best = references[window]
+            upscale = upscale_by(file, window)
+            rows[name] = {
+                "bytes": file.path.stat().st_size,
+                "input": [1, *(file.size or (-1, -1)), 3],
+                "operators": sorted(set(file.operators)),
+                "by_windows": window is not None,
+                **_compared(_scores(upscale, sets), best),
+            }
             errors[name] = _error(upscale, float32, sets[0])
             bar.start(f"{name}: time")
             rows[name] |= _speed(file, runs)
@@ -69,17 +75,17 @@ def measure_files(files: list[ExportedFile], data: list[str], runs: int) -> dict
     }
 
 
-def upscale_by(file: ExportedFile, windows: bool) -> Upscale:
+def upscale_by(file: ExportedFile, window: tuple[int, int] | None) -> Upscale:
     """A file as a function from a whole uint8 picture to one `scale` times larger.
 
-    With `windows` it reads overlapping windows of its own size, smaller ones filled up with
-    their mirror image; otherwise the whole picture, to which its input is resized.
+    It reads overlapping windows of that height and width, smaller ones filled up with their
+    mirror image; with None the whole picture. Its input is resized if need be.
     """
     with messages_kept_back():
         model = LiteRTModel(file.path)
-    if not windows:
+    if window is None:
         return lambda lr: model(lr[None])[0]
-    (height, width), scale, margin = file.size, file.facts["scale"], file.facts["receptive_field"]
+    (height, width), scale, margin = window, file.facts["scale"], file.facts["receptive_field"]
 
     def upscale(lr: np.ndarray) -> np.ndarray:
         rows = cut_axis(lr.shape[0], height - 2 * margin, margin)
@@ -89,8 +95,8 @@ def upscale_by(file: ExportedFile, windows: bool) -> Upscale:
         for y in rows.spans:
             strip = []
             for x in columns.spans:
-                window = lr[y.start :, x.start :][: rows.size, : columns.size]
-                result = model(np.pad(window, missing, mode="symmetric")[None])[0]
+                read = lr[y.start :, x.start :][: rows.size, : columns.size]
+                result = model(np.pad(read, missing, mode="symmetric")[None])[0]
                 inner = [
                     slice((s.begin - s.start) * scale, (s.end - s.start) * scale) for s in (y, x)
                 ]
@@ -99,14 +105,6 @@ def upscale_by(file: ExportedFile, windows: bool) -> Upscale:
         return np.concatenate(strips)
 
     return upscale
-
-
-def _described(file: ExportedFile) -> dict:
-    return {
-        "bytes": file.path.stat().st_size,
-        "input": [1, *(file.size or (-1, -1)), 3],
-        "operators": sorted(set(file.operators)),
-    }
 
 
 def _scores(upscale: Upscale, sets: list[ImageSet]) -> dict[str, Score]:

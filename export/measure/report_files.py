@@ -76,7 +76,7 @@ def _table(report: dict) -> str:
 def _plot(report: dict, path: Path) -> None:
     columns = len(report["files"])
     figure = plt.figure(figsize=(max(9, 2.6 * columns), 7.5), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.5, 1))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.5, 1))[:, 0]
     _plot_quality(top.subplots(), report["files"])
     _plot_differences(bottom, report["errors"])
     figure.savefig(path, dpi=110)

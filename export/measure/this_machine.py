@@ -24,12 +24,11 @@ class ThisMachine:
     def __init__(self, gpu: bool, software: bool) -> None:
         self.name = machine_name()
         self._gpu = find_gpu() if gpu else None
-        self._without_gpu = self._gpu is not None and self._gpu.software and not software
-        if self._without_gpu:
-            print(
-                f"No GPU here: {self._gpu.name} computes on the processor and is left out",
-                file=sys.stderr,
-            )
+        self._without_gpu = False
+        if self._gpu is not None and self._gpu.software and not software:
+            self._without_gpu = True
+            left_out = f"{self._gpu.name} computes on the processor and is left out"
+            print(f"No GPU here: {left_out}", file=sys.stderr)
 
     def time(self, file: ExportedFile, places: list[Place], runs: int) -> Iterator[Timing]:
         """Time a file on each of `places`."""

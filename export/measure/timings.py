@@ -70,19 +70,15 @@ class Timing:
         return Place(self.accelerator, self.threads)
 
     @property
-    def megapixels_per_second(self) -> float:
-        """Pixels of the result per second, in millions."""
-        return self.size[0] * self.size[1] * self.scale**2 / self.median_ms / 1e3
+    def megapixels_per_second(self) -> float | None:
+        """Pixels of the result per second, in millions; None where it did not run."""
+        height, width = self.size
+        return self.median_ms and height * width * self.scale**2 / self.median_ms / 1e3
 
 
 def write_timings(timings: list[Timing], path: Path) -> None:
-    rows = [
-        {
-            **dataclasses.asdict(timing),
-            "megapixels_per_second": timing.median_ms and timing.megapixels_per_second,
-        }
-        for timing in timings
-    ]
+    speed = "megapixels_per_second"
+    rows = [{**dataclasses.asdict(timing), speed: getattr(timing, speed)} for timing in timings]
     write_json(path, rows)
 
 
@@ -95,7 +91,7 @@ def read_timings(path: Path) -> list[Timing]:
     names = [field.name for field in dataclasses.fields(Timing)]
     try:
         rows = json.loads(path.read_text())
-        timings = [Timing(**{name: row[name] for name in names}) for row in rows]
-        return [dataclasses.replace(timing, size=tuple(timing.size)) for timing in timings]
+        known = [{name: row[name] for name in names} for row in rows]
+        return [Timing(**row | {"size": tuple(row["size"])}) for row in known]
     except (ValueError, TypeError, KeyError) as error:
         raise damaged_file(path, "results of export/benchmark.py --json", error) from error

@@ -62,20 +62,16 @@ class Upscaler:
         image_bytes = _of_declared_shape(image_bytes)
         numbered = (tf.range(tf.size(image_bytes)), image_bytes)
         sizes = tf.map_fn(
-            lambda item: self._checked_size(*item),
-            numbered,
-            fn_output_signature=tf.TensorSpec((2,), tf.int64),
+            self._checked_size, numbered, fn_output_signature=tf.TensorSpec((2,), tf.int64)
         )
         with tf.control_dependencies([sizes]):
             upscaled = tf.map_fn(
-                lambda item: self._file(*item),
-                numbered,
-                parallel_iterations=1,
-                fn_output_signature=tf.string,
+                self._file, numbered, fn_output_signature=tf.string, parallel_iterations=1
             )
         return {"upscaled_bytes": upscaled}
 
-    def _checked_size(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    def _checked_size(self, numbered: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        index, content = numbered
         size = _if_it_works(_declared_size, content, tf.zeros(2, tf.int64))
         name = ["image_bytes[", index, "]: "]
         size = _checked(size, tf.reduce_all(size > 0), [*name, "not a JPEG or PNG picture"])
@@ -84,41 +80,46 @@ class Upscaler:
         reason = ["declares ", width, " x ", height, f" pixels, more than {self.max_pixels}"]
         return _checked(size, fits, [*name, *reason])
 
-    def _file(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    def _file(self, numbered: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        index, content = numbered
         picture = _if_it_works(_decoded, content, tf.zeros((0, 0, 3), tf.uint8))
         message = ["image_bytes[", index, "]: damaged JPEG or PNG picture"]
         picture = _checked(picture, tf.size(picture) > 0, message)
         return tf.io.encode_png(self._in_windows(picture))
 
-    def _in_windows(self, picture):
+    def _in_windows(self, picture: tf.Tensor) -> tf.Tensor:
         """The uint8 picture upscaled: rows of windows, each row joined on its side."""
         height, width = tf.shape(picture)[0], tf.shape(picture)[1]
 
-        def row(top, bottom):
-            def window(left, right):
+        def row(top: tf.Tensor, bottom: tf.Tensor) -> tf.Tensor:
+            def window(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
                 return tf.transpose(self._part(picture, top, bottom, left, right), (1, 0, 2))
 
             return tf.transpose(self._joined(width, window), (1, 0, 2))
 
         return self._joined(height, row)
 
-    def _joined(self, length, part):
+    def _joined(self, length: tf.Tensor, part: Callable) -> tf.Tensor:
         """`part(begin, end)` of every window along an axis, concatenated."""
         count = -(-length // self._window)
         step = -(-length // count)  # windows as equal as can be
         parts = tf.TensorArray(tf.uint8, count, infer_shape=False, element_shape=(None, None, 3))
 
-        def more(i, parts):
-            return i < count
-
-        def body(i, parts):
+        def body(i: tf.Tensor, parts: tf.TensorArray) -> tuple:
             begin = i * step
             return i + 1, parts.write(i, part(begin, tf.minimum(begin + step, length)))
 
-        _, parts = tf.while_loop(more, body, (0, parts), parallel_iterations=1)
+        _, parts = tf.while_loop(lambda i, _: i < count, body, (0, parts), parallel_iterations=1)
         return parts.concat()
 
-    def _part(self, picture, top, bottom, left, right):
+    def _part(
+        self,
+        picture: tf.Tensor,
+        top: tf.Tensor,
+        bottom: tf.Tensor,
+        left: tf.Tensor,
+        right: tf.Tensor,
+    ) -> tf.Tensor:
         """The upscaled rows `top:bottom`, columns `left:right` of a uint8 picture."""
         y, x = tf.maximum(top - self._margin, 0), tf.maximum(left - self._margin, 0)
         window = picture[y : bottom + self._margin, x : right + self._margin]
@@ -138,12 +139,12 @@ class _SeparateAdd(keras.layers.Add):
     wrong pixels at best. The identity operation costs nothing and no optimisation removes it.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         return super().call([tf.raw_ops.PreventGradient(input=value) for value in inputs])
 
 
 def _with_separate_sums(network: keras.Model) -> keras.Model:
-    def layer(original):
+    def layer(original: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(original, keras.layers.Add):
             return _SeparateAdd.from_config(original.get_config())
         return original
@@ -179,7 +180,8 @@ def _checked(value: tf.Tensor, condition: tf.Tensor, message: list) -> tf.Tensor
 
 def _declared_size(content: tf.Tensor) -> tf.Tensor:
     """Height and width by the header; fails where it is neither JPEG nor PNG."""
-    return tf.cond(_is_png(content), lambda: _png_size(content), lambda: _jpeg_size(content))
+    is_png = _starts_with(content, _PNG)
+    return tf.cond(is_png, lambda: _png_size(content), lambda: _jpeg_size(content))
 
 
 def _png_size(content: tf.Tensor) -> tf.Tensor:
@@ -196,15 +198,11 @@ def _jpeg_size(content: tf.Tensor) -> tf.Tensor:
 def _decoded(content: tf.Tensor) -> tf.Tensor:
     """uint8 RGB; grey, palette, alpha and 16 bits as TensorFlow's decoders treat them."""
     picture = tf.cond(
-        _is_png(content),
+        _starts_with(content, _PNG),
         lambda: tf.io.decode_png(content, 3),
         lambda: tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE"),
     )
     return tf.ensure_shape(picture, (None, None, 3))
-
-
-def _is_png(content: tf.Tensor) -> tf.Tensor:
-    return _starts_with(content, _PNG)
 
 
 def _starts_with(content: tf.Tensor, magic: bytes) -> tf.Tensor:

@@ -59,10 +59,8 @@ def publish(model: AWSRN, folder: Path, tile: int = 256, window: int = 512) -> d
         write_warm_up(temporary, name, tile, BATCH_SIZES)
         differences = verify(temporary, model, tile, window)
     allowed = "".join(f"allowed_batch_sizes: {size}\n" for size in BATCH_SIZES)
-    for file, text in (
-        ("models.config", _MODELS.format(name=name)),
-        ("batching.config", _BATCHING + allowed),
-    ):
+    texts = {"models.config": _MODELS.format(name=name), "batching.config": _BATCHING + allowed}
+    for file, text in texts.items():
         with replacing(folder / file) as temporary:
             temporary.write_text(text)
     return differences

@@ -40,8 +40,9 @@ def pixel_graph(
     """
     fused = fuse_for_int8(model, pictures) if precision.features == "int8" else fuse(model)
     pixels = ops.minimum(ops.relu(fused.operations[-1].input), 255.0)
-    if precision.features == "int16":
-        upscaled = shuffle_by_transpose(pixels, *size, model.scale)
+    height, width = size
+    if precision.fixed_size and height and width:
+        upscaled = shuffle_by_transpose(pixels, height, width, model.scale)
     else:
         upscaled = ops.depth_to_space(pixels, model.scale, data_format="channels_last")
     return keras.Model(fused.input, upscaled, name=f"{model.name}_{precision.name}")

@@ -1,5 +1,7 @@
 """One scale for what an 8-bit network has to concatenate, by an exact change of its weights."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,7 +10,7 @@ from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
 
 
-def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
+def fuse_for_int8(model: AWSRN, pictures: Sequence[np.ndarray]) -> keras.Model:
     """The fused network in the form that loses least when it is rounded to 8 bits.
 
     TFLite gives all inputs of a concatenation one scale, so that the widest of them takes
@@ -22,8 +24,8 @@ def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
         pictures: Calibration pictures, float32 `(1, height, width, 3)`, 0..255.
     """
     apart = fuse(model)
-    features = _largest(apart, [apart.get_layer("tail").input], pictures)[0]
-    fused = fuse(model, skip_scale=float(features.max()) / 127.5)
+    (width,) = _widths(apart, [apart.get_layer("tail").input], pictures)
+    fused = fuse(model, skip_scale=width / 127.5)
     for concatenation in fused.layers:
         if concatenation.name.endswith("_fusion_inputs"):
             _equalise(fused, concatenation, pictures)
@@ -31,12 +33,12 @@ def fuse_for_int8(model: AWSRN, pictures: list[np.ndarray]) -> keras.Model:
 
 
 def _equalise(
-    fused: keras.Model, concatenation: keras.layers.Layer, pictures: list[np.ndarray]
+    fused: keras.Model, concatenation: keras.layers.Layer, pictures: Sequence[np.ndarray]
 ) -> None:
     fusion = fused.get_layer(concatenation.name.removesuffix("_inputs"))
     features, last = concatenation.input[:-1], concatenation.input[-1]
-    *widths, width = _largest(fused, [*features, last], pictures)
-    factor = float(width.max() / np.max(widths))
+    *widths, width = _widths(fused, [*features, last], pictures)
+    factor = width / max(widths)
     (branch,) = (layer for layer in fused.layers if layer.output is last)
     branch.set_weights([weight / factor for weight in branch.get_weights()])
     kernel, bias = fusion.get_weights()
@@ -44,13 +46,22 @@ def _equalise(
     fusion.set_weights([kernel, bias])
 
 
-def _largest(fused: keras.Model, tensors: list, pictures: list[np.ndarray]) -> list[np.ndarray]:
+def _widths(
+    fused: keras.Model, tensors: Sequence[keras.KerasTensor], pictures: Sequence[np.ndarray]
+) -> list[float]:
     """Largest absolute value of each tensor on all pictures."""
-    probe = keras.Model(fused.input, tensors)
-    largest = [np.zeros(()) for _ in tensors]
+    lowest, highest = extremes(fused, tensors, pictures)
+    return np.maximum(-lowest, highest).tolist()
+
+
+def extremes(
+    fused: keras.Model, tensors: Sequence[keras.KerasTensor], pictures: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of each tensor of a network on all pictures, zero included."""
+    probe = keras.Model(fused.input, list(tensors))
+    lowest = highest = np.zeros(len(tensors))
     for picture in pictures:
-        values = probe(picture)
-        values = values if isinstance(values, list) else [values]
-        values = [np.abs(ops.convert_to_numpy(value)).max() for value in values]
-        largest = [np.maximum(old, new) for old, new in zip(largest, values, strict=True)]
-    return largest
+        values = [ops.convert_to_numpy(value) for value in keras.tree.flatten(probe(picture))]
+        lowest = np.minimum(lowest, [value.min() for value in values])
+        highest = np.maximum(highest, [value.max() for value in values])
+    return lowest, highest

@@ -43,7 +43,7 @@ def verify_tflite(
         _check_pixel_format(model)
     with messages_kept_back():  # LiteRT tells that it uses XNNPACK
         given = LiteRTModel(content)(picture).astype("float32")
-    difference = given - _clipped(reference, picture)
+    difference = given - np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
     rms = float(np.sqrt(np.mean(np.square(difference))))
     if not rms <= precision.rms_limit:
         raise InputError(
@@ -55,10 +55,6 @@ def verify_tflite(
         "largest_difference": float(np.abs(difference).max()),
         "rms_difference": rms,
     }
-
-
-def _clipped(reference: keras.Model, picture: np.ndarray) -> np.ndarray:
-    return np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
 
 
 def _check_operators(model: ModelT, precision: Precision) -> None:
@@ -75,8 +71,8 @@ def _check_operators(model: ModelT, precision: Precision) -> None:
         wrong = {name for name, node in operators if name in _CONVERSIONS and _inside(node, model)}
     wrong |= set(names) - allowed
     if wrong:
-        names = ", ".join(sorted(wrong))
-        raise RuntimeError(f"{precision.name}: the converter left {names} in the graph.")
+        left = ", ".join(sorted(wrong))
+        raise RuntimeError(f"{precision.name}: the converter left {left} in the graph.")
 
 
 def _inside(node, model: ModelT) -> bool:

@@ -39,18 +39,17 @@ def put_litert_js(folder: Path) -> None:
             fetched is not what was released.
     """
     folder.mkdir()
-    with tarfile.open(_package("core")) as archive:
-        script = archive.extractfile("package/dist/index.js").read().decode()
-        for member in archive.getmembers():
-            if member.name.startswith("package/wasm/"):
-                member.name = member.name.removeprefix("package/")
-                member.mode = 0o644
-                archive.extract(member, folder, filter="data")
-    # Workers know no import maps, so the name cannot stay.
-    script = script.replace('"@litertjs/wasm-utils"', '"./wasm-utils.js"')
-    (folder / "index.js").write_text(script)
-    with tarfile.open(_package("wasm-utils")) as archive:
-        (folder / "wasm-utils.js").write_bytes(archive.extractfile("package/dist/index.js").read())
+    with tempfile.TemporaryDirectory() as place:
+        for name in _SHA512:
+            with tarfile.open(_package(name)) as archive:
+                archive.extractall(Path(place) / name, filter="data")
+        core, wasm_utils = (Path(place) / name / "package" for name in _SHA512)
+        shutil.copytree(core / "wasm", folder / "wasm", copy_function=shutil.copyfile)
+        script = (core / "dist/index.js").read_text(encoding="utf-8")
+        # Workers know no import maps, so the name cannot stay.
+        script = script.replace('"@litertjs/wasm-utils"', '"./wasm-utils.js"')
+        (folder / "index.js").write_text(script, encoding="utf-8")
+        shutil.copyfile(wasm_utils / "dist/index.js", folder / "wasm-utils.js")
     shutil.copyfile(_LICENSE, folder / "LICENSE.txt")
     (folder / "NOTICE.txt").write_text(_NOTICE)
 

@@ -6,13 +6,8 @@ from pathlib import Path
 
 from awsrn_keras.errors import InputError
 
-_TYPES = {
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".tflite": "application/octet-stream",
-    ".wasm": "application/wasm",
-}
+# A system may know other types for these; browsers run no module and compile no WebAssembly then.
+_TYPES = {".js": "text/javascript", ".wasm": "application/wasm"}
 
 
 class PageHandler(SimpleHTTPRequestHandler):

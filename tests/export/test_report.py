@@ -36,10 +36,10 @@ def files(exported_tflite):
 def test_windows_give_the_picture_away_from_its_border(files):
     lr = load_pairs("sample", 2, "validation").lr(1)[:61, :90]
     whole = LiteRTModel(files["float32"].path)(lr[None])[0]
-    windows = upscale_by(files["float32"], windows=True)(lr)
+    windows = upscale_by(files["float32"], files["float32"].size)(lr)
     assert windows.shape == whole.shape == (122, 180, 3)
     np.testing.assert_allclose(windows, whole, atol=2e-3)
-    np.testing.assert_array_equal(upscale_by(files["float32"], windows=False)(lr), whole)
+    np.testing.assert_array_equal(upscale_by(files["float32"], None)(lr), whole)
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def test_a_picture_smaller_than_a_window_is_filled_up_with_its_mirror_image(file
     lr = load_pairs("sample", 2, "validation").lr(1)[:30, :90]
     mirrored = np.pad(lr, [(0, 18), (0, 0), (0, 0)], mode="symmetric")
     whole = LiteRTModel(files["float32"].path)(mirrored[None])[0]
-    windows = upscale_by(files["float32"], windows=True)(lr)
+    windows = upscale_by(files["float32"], files["float32"].size)(lr)
     np.testing.assert_allclose(windows, whole[:60], atol=2e-3)
 
 

@@ -52,7 +52,8 @@ def test_page_and_headers_state_the_same_policy():
     headers = read_headers(SOURCE / "_headers")
     page = (SOURCE / "index.html").read_text()
     (policy,) = re.findall(r'"Content-Security-Policy"\s+content="([^"]*)"', page)
-    assert policy == headers["Content-Security-Policy"]
+    # Browsers take the last one from headers only.
+    assert f"{policy}; frame-ancestors 'none'" == headers["Content-Security-Policy"]
     assert "http" not in policy
 
 

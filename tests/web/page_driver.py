@@ -24,19 +24,23 @@ class Site(NamedTuple):
     def headers(self) -> dict[str, str]:
         return read_headers(self.folder / "_headers")
 
-    def network(self, **wanted) -> LiteRTModel:
-        """The model with the wanted scale and precision, run by LiteRT on the processor."""
+    def model(self, **wanted) -> dict:
+        """What models.json says of the model with the wanted scale and precision."""
         (entry,) = (m for m in self.models() if wanted.items() <= m.items())
-        return LiteRTModel(self.folder / entry["file"])
+        return entry
+
+    def network(self, **wanted) -> LiteRTModel:
+        """The same model, run by LiteRT on the processor."""
+        return LiteRTModel(self.folder / self.model(**wanted)["file"])
 
 
 class WholePicture:
     """LiteRT on the processor, given the whole picture at once; an `Engine`."""
 
-    dtype, margin, window_pixels = np.dtype("float32"), 0, 2**30
+    dtype, window_pixels = np.dtype("float32"), 2**30
 
-    def __init__(self, network: LiteRTModel, scale: int):
-        self.network, self.scale = network, scale
+    def __init__(self, network: LiteRTModel, scale: int, margin: int):
+        self.network, self.scale, self.margin = network, scale, margin
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
         return self.network(window[None])[0].astype("float32")
@@ -44,8 +48,9 @@ class WholePicture:
 
 def expected(site: Site, pixels: np.ndarray, alpha=None, scale=2, precision="float16") -> tuple:
     """Pixels and alpha that the page should give."""
-    network = site.network(scale=scale, precision=precision)
-    return upscale_with(WholePicture(network, scale), pixels, alpha)
+    wanted = {"scale": scale, "precision": precision}
+    margin = site.model(**wanted)["receptive_field"]
+    return upscale_with(WholePicture(site.network(**wanted), scale, margin), pixels, alpha)
 
 
 def upscale(page, path, accelerator, scale="2", precision="float16"):
@@ -59,9 +64,21 @@ def upscale(page, path, accelerator, scale="2", precision="float16"):
     return page.get_by_role("status").inner_text()
 
 
+def transfer_of(page, path):
+    """What a drag of the file `path` carries."""
+    return page.evaluate_handle(
+        """([bytes, name]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            return transfer;
+        }""",
+        [list(path.read_bytes()), path.name],
+    )
+
+
 def worker_of(page):
     """The page's own worker, beside which LiteRT.js starts some for its threads."""
-    (worker,) = (worker for worker in page.workers if worker.url.endswith("/worker.js"))
+    (worker,) = (worker for worker in page.workers if worker.url.startswith("blob:"))
     return worker
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from optional import optional
 
-from .page_driver import download, expected, upscale, worker_of
+from .page_driver import download, expected, transfer_of, upscale, worker_of
 
 playwright = optional("playwright.sync_api")
 expect = playwright.expect
@@ -68,21 +68,35 @@ def test_divider_follows_the_pointer(page, picture):
 
 
 def test_pictures_can_be_dropped(page, picture):
-    path, _ = picture(30, 44)
-    transfer = page.evaluate_handle(
-        """bytes => {
-            const transfer = new DataTransfer();
-            const file = new File([new Uint8Array(bytes)], "a.png", { type: "image/png" });
-            transfer.items.add(file);
-            return transfer;
+    dropped = {"dataTransfer": transfer_of(page, picture(30, 44)[0])}
+
+    page.locator("#drop").dispatch_event("drop", dropped)
+
+    page.get_by_role("status").filter(has_text=".png: 44 × 30 pixels.").wait_for()
+    expect(page.get_by_role("button", name="Upscale")).to_be_enabled()
+    page.get_by_role("tab", name="Benchmark").click()
+    dropped = {"dataTransfer": transfer_of(page, picture(31, 45)[0])}
+    page.locator("#benchmark").dispatch_event("drop", dropped)
+    page.wait_for_timeout(500)  # for what must not happen
+    page.get_by_role("tab", name="Upscale").click()
+    assert page.get_by_role("status").inner_text().endswith(".png: 44 × 30 pixels.")
+
+
+def test_a_picture_that_opens_too_late_is_not_the_one_upscaled(page, picture):
+    page.get_by_label("Choose a picture").set_input_files(picture(48, 60)[0])
+    page.get_by_role("status").filter(has_text="60 × 48 pixels.").wait_for()
+    page.get_by_label("Compute on").select_option("wasm")
+
+    page.evaluate(
+        """dataTransfer => {
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+            document.getElementById("start").click();
         }""",
-        list(path.read_bytes()),
+        transfer_of(page, picture(30, 44)[0]),
     )
 
-    page.locator("#drop").dispatch_event("drop", {"dataTransfer": transfer})
-
-    page.get_by_role("status").filter(has_text="a.png: 44 × 30 pixels.").wait_for()
-    expect(page.get_by_role("button", name="Upscale")).to_be_enabled()
+    page.get_by_role("status").filter(has_text="Done: 120 × 96 pixels").wait_for()
+    assert download(page).filename == "picture_48x60_x2.png"
 
 
 def test_everything_works_by_keyboard_alone(new_page):
@@ -172,13 +186,18 @@ def test_no_other_host_can_be_asked(new_page, site, picture, other_host):
 
     # Those of the worker are seen, too; new_page checks where each of them went.
     assert {url.rsplit(".", 1)[-1] for url in requested} >= {"js", "tflite", "wasm"}
+    check_policy(page, other)
+    assert asked == []
+    assert page.evaluate("crossOriginIsolated")
+
+
+def check_policy(page, other):
+    """Neither the page nor its worker can ask the host `other`."""
     for place, context in (("page", page), ("worker", worker_of(page))):
         with pytest.raises(playwright.Error, match="Failed to fetch"):
             context.evaluate("url => fetch(url)", f"{other}{place}")
-    assert asked == []
     assert any("Content Security Policy" in fault for fault in page.faults)
     page.faults.clear()  # the browser reports what it just refused
-    assert page.evaluate("crossOriginIsolated")
 
 
 def plain_handler(folder):
@@ -205,15 +224,18 @@ def test_without_the_policy_another_host_could_be_asked(new_page, site, picture,
     page.faults.clear()  # those two requests
 
 
-def test_works_on_hosts_that_send_no_headers(new_page, site, picture):
+def test_works_on_hosts_that_send_no_headers(new_page, site, picture, other_host):
     path, pixels = picture(48, 60)
+    other, asked = other_host
 
     with served(plain_handler(site.folder)) as url:
         page = new_page(url=url)
         upscale(page, path, "wasm")
         facts = page.locator("#facts").inner_text()
         result = np.asarray(download(page).convert("RGB")).astype(int)
+        check_policy(page, other)
         page.context.close()
+    assert asked == []
 
     assert "CPU" in facts
     assert "threads" not in facts
@@ -251,6 +273,7 @@ def test_benchmark_gives_a_table_to_copy(new_page, site):
 
     page.get_by_role("status").filter(has_text="3 measurements.").wait_for()
     rows = [row.inner_text().split("\t") for row in page.locator("tbody tr").all()]
+    assert page.get_by_role("rowheader").count() == len(rows)
     names = ["awsrn_sd ×2, float16", "awsrn_sd ×2, float16", "awsrn_sd ×2, int8"]
     assert [row[0] for row in rows] == names
     assert [row[1].split(",")[0] for row in rows] == ["WebGPU", "CPU", "CPU"]

@@ -5,7 +5,7 @@ import pytest
 from optional import optional
 from PIL import Image
 
-from awsrn_keras.pictures.alpha import fill_transparent
+from awsrn_keras.pictures.alpha import constant_around, fill_transparent
 
 from .page_driver import download, expected, upscale, worker_of
 
@@ -81,6 +81,26 @@ def test_alpha_is_upscaled_and_hidden_colours_do_not_bleed(page, site, picture):
     opaque = (result[..., 3] == 255) & (wanted_alpha == 255)
     assert 0.4 < opaque.mean() < 0.6
     assert largest_difference(result[opaque][:, :3], colours[opaque]) <= 1
+
+
+def test_alpha_stays_exact_where_it_is_constant(page, site, picture):
+    path, pixels = picture(62, 64)
+    alpha = np.full((62, 64), 131, "uint8")
+    alpha[:4, :5] = 7
+    Image.fromarray(np.dstack([pixels, alpha])).save(path)
+    model = site.model(scale=2, precision="float16")
+    same = constant_around(alpha, model["receptive_field"]).repeat(2, axis=0).repeat(2, axis=1)
+    assert 0.2 < same.mean() < 1
+    network = site.network(scale=2, precision="float16")
+    by_network = network(np.dstack([alpha] * 3)[None])[0].mean(axis=2)
+    assert (np.rint(by_network[same]) != 131).any()  # else there is nothing to keep
+
+    upscale(page, path, "wasm")
+
+    result = np.asarray(download(page))[..., 3]
+    assert (result[same] == 131).all()
+    assert largest_difference(result, expected(site, pixels, alpha)[1]) <= 1
+    assert result.min() < 20
 
 
 def test_exif_orientation_is_followed(page, site, picture):

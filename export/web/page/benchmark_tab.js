@@ -94,7 +94,8 @@ export class BenchmarkTab {
     });
     const row = this.ui.table.tBodies[0].insertRow();
     if (measured.failed) this.failures.push(`${cells.slice(0, 2).join(", ")}: ${measured.failed}`);
-    for (const cell of cells) row.insertCell().textContent = cell;
+    row.append(headerCell(cells[0], "row"));
+    for (const cell of cells.slice(1)) row.insertCell().textContent = cell;
     this.rows.push(cells);
   }
 
@@ -114,12 +115,7 @@ export class BenchmarkTab {
 
   showHead() {
     const row = this.ui.table.tHead.insertRow();
-    for (const name of Object.keys(COLUMNS)) {
-      const cell = document.createElement("th");
-      cell.scope = "col";
-      cell.textContent = name;
-      row.append(cell);
-    }
+    row.append(...Object.keys(COLUMNS).map((name) => headerCell(name, "col")));
   }
 
   busy(running) {
@@ -134,6 +130,10 @@ export class BenchmarkTab {
   say(text) {
     this.ui.message.textContent = text;
   }
+}
+
+function headerCell(text, scope) {
+  return Object.assign(document.createElement("th"), { textContent: text, scope });
 }
 
 function describeDevice({ litert_js: version }, gpu) {

@@ -14,7 +14,7 @@ const FOLDER = new URL("./litert/wasm/", import.meta.url).href;
 const TOLERANCE = 4; // grey levels: a sound driver is off by 1, a broken one by dozens
 
 let loaded;
-const networks = new Map();
+let latest = null; // {file, network} of the model that was asked for last
 
 /**
  * A model compiled for an accelerator, ready to run.
@@ -28,12 +28,14 @@ const networks = new Map();
 export async function networkFor(model, accelerator) {
   loaded ??= load(accelerator);
   const threads = await loaded;
-  if (!networks.has(model.file)) {
+  if (latest?.file !== model.file) {
+    latest?.network.compiled.delete();
+    latest = null;
     const network = new Network(await compile(model, accelerator), model.tile, threads);
     if (accelerator === "webgpu") await check(network, model);
-    networks.set(model.file, network);
+    latest = { file: model.file, network };
   }
-  return networks.get(model.file);
+  return latest.network;
 }
 
 /** A compiled model with one input tensor of `tile` x `tile` x 3. */
@@ -95,7 +97,7 @@ async function compile(model, accelerator) {
   if (accelerator === "webgpu" && !model.webgpu) {
     throw new Error("8-bit models run on the CPU only: choose it, or automatic.");
   }
-  const response = await fetch(model.file);
+  const response = await fetch(new URL(model.file, import.meta.url));
   if (!response.ok) throw new Error(`${model.file} is missing on the server.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   // Half-precision arithmetic would be faster on some phones, but off by several grey levels.

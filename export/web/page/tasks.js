@@ -6,7 +6,7 @@
 
 import { networkFor } from "./runtime.js";
 import { cutAxis, readWindow, writeBlock } from "./tiles.js";
-import { fillTransparent, hasAlpha } from "./transparency.js";
+import { constantAlpha, fillTransparent, hasAlpha } from "./transparency.js";
 
 const COLOURS = [0, 1, 2];
 const ALPHA = [3, 3, 3];
@@ -26,7 +26,8 @@ async function upscale(network, { scale, tile, receptive_field: margin }, { bitm
   const began = performance.now();
   const picture = pixelsOf(bitmap);
   const layers = hasAlpha(picture) ? [COLOURS, ALPHA] : [COLOURS];
-  if (layers.length > 1) fillTransparent(picture);
+  const constant = layers.length > 1 ? constantAlpha(picture, margin) : null;
+  if (constant) fillTransparent(picture);
   const rows = cutAxis(picture.height, tile, margin);
   const columns = cutAxis(picture.width, tile, margin);
   const total = rows.length * columns.length;
@@ -48,12 +49,24 @@ async function upscale(network, { scale, tile, receptive_field: margin }, { bitm
         };
         writeBlock(window, block, channels === ALPHA);
       }
+      const origin = row.begin * picture.width + column.begin;
+      if (constant) keepAlpha(block, constant.subarray(origin), picture.width, scale);
       const { data, width } = block;
       const part = { data, width, x: scale * column.begin, y: scale * row.begin };
       postMessage({ part: { ...part, done: ++done, total } }, [data.buffer]);
     }
   }
   return { milliseconds: performance.now() - began, threads: network.threads };
+}
+
+/** Give a block the alpha of the picture where that is not -1; `alpha` begins at its corner. */
+function keepAlpha({ data, width, height }, alpha, pictureWidth, scale) {
+  for (let y = 0, i = 3; y < height; y++) {
+    for (let x = 0; x < width; x++, i += 4) {
+      const value = alpha[Math.floor(y / scale) * pictureWidth + Math.floor(x / scale)];
+      if (value >= 0) data[i] = value;
+    }
+  }
 }
 
 /** Time single tiles for about `seconds`, at least three and at most fifty. */

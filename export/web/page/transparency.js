@@ -1,5 +1,6 @@
 /**
- * Colours under full transparency, which a network that mixes neighbours would bleed into edges.
+ * Transparency: what colour invisible pixels get, as a network that mixes neighbours would bleed
+ * theirs into edges, and where alpha has nothing to upscale. As awsrn_keras/pictures/alpha.py does.
  */
 
 /** Whether any pixel of an RGBA picture is not opaque. */
@@ -11,8 +12,8 @@ export function hasAlpha({ data }) {
 }
 
 /**
- * Replace the colours of invisible pixels by those around, as `fill_transparent` of
- * awsrn_keras/pictures/alpha.py does: each takes the mean of the visible ones in the smallest square
+ * Replace the colours of invisible pixels by those around, as `fill_transparent`
+ * does: each takes the mean of the visible ones in the smallest square
  * block, of a power of two, that has any.
  *
  * @param {ImageData} picture RGBA, changed in place.
@@ -27,6 +28,33 @@ export function fillTransparent({ data, width, height }) {
   fill({ colours, visible, width, height });
   for (let i = 0; i < visible.length; i++) {
     data.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
+  }
+}
+
+/**
+ * Where alpha is equal within `radius` rows and columns, as `constant_around` tells.
+ *
+ * @param {ImageData} picture RGBA.
+ * @returns {Int16Array} Alpha there, elsewhere -1, row by row.
+ */
+export function constantAlpha({ data, width, height }, radius) {
+  const alpha = Int16Array.from({ length: width * height }, (_, i) => data[4 * i + 3]);
+  for (let y = 0; y < height; y++) keepConstant(alpha, y * width, 1, width, radius);
+  for (let x = 0; x < width; x++) keepConstant(alpha, x, width, height, radius);
+  return alpha;
+}
+
+/** Put -1 for values that have another one within `radius` on their line, which has `length`. */
+function keepConstant(values, first, step, length, radius) {
+  const at = (i) => first + i * step;
+  for (let begin = 0, end; begin < length; begin = end) {
+    const value = values[at(begin)];
+    for (end = begin + 1; end < length && values[at(end)] === value; end++);
+    for (let i = begin; i < end; i++) {
+      const atStart = begin > 0 && i < begin + radius;
+      const atEnd = end < length && i >= end - radius;
+      if (atStart || atEnd) values[at(i)] = -1;
+    }
   }
 }
 

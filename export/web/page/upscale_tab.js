@@ -39,7 +39,9 @@ export class UpscaleTab {
       file.value = ""; // so that the same file can be chosen again
     });
     this.ui.example.addEventListener("click", async () => {
-      const blob = await (await fetch(example)).blob();
+      const response = await fetch(example).catch(() => null);
+      if (!response?.ok) return this.say("The example could not be loaded.", true);
+      const blob = await response.blob();
       this.open(new File([blob], example, { type: blob.type }));
     });
     start.addEventListener("click", () => this.upscale());
@@ -60,24 +62,25 @@ export class UpscaleTab {
   }
 
   take(files) {
-    if (files.length > 0 && !this.running) this.open(files[0]);
+    const hidden = this.ui.message.offsetParent === null; // behind the other tab
+    if (files.length > 0 && !this.running && !hidden) this.open(files[0]);
   }
 
-  /** Show a file's picture, or say why it cannot be used. */
+  /** Show a file's picture, or say why it cannot be used; not if meanwhile something else began. */
   async open(file) {
+    this.opening = file;
+    const superseded = () => this.running || this.opening !== file;
+    let picture;
     try {
-      const picture = await openPicture(file);
-      try {
-        checkSize(picture, this.smallestScale);
-      } catch (error) {
-        URL.revokeObjectURL(picture.url);
-        throw error;
-      }
-      if (this.picture) URL.revokeObjectURL(this.picture.url);
-      this.picture = picture;
+      picture = await openPicture(file);
+      if (superseded()) return URL.revokeObjectURL(picture.url);
+      checkSize(picture, this.smallestScale);
     } catch (error) {
-      return this.say(error.message, true);
+      if (picture) URL.revokeObjectURL(picture.url);
+      return superseded() || this.say(error.message, true);
     }
+    if (this.picture) URL.revokeObjectURL(this.picture.url);
+    this.picture = picture;
     this.ui.drop.hidden = true;
     this.ui.view.hidden = false;
     this.ui.start.disabled = false;
@@ -185,7 +188,7 @@ export class UpscaleTab {
     this.ui.bar.value = done / total;
     const left = done > 0 ? `, ${duration((elapsed * (total - done)) / done)} left` : "";
     this.ui.remaining.textContent =
-      done > 0 ? `${done} of ${total} tiles${left}` : "Loading the model";
+      done > 0 ? `${done} of ${total} tiles${left}` : "Preparing the model and the picture";
   }
 
   busy(running) {
@@ -204,5 +207,6 @@ export class UpscaleTab {
   say(text, isError = false) {
     this.ui.message.textContent = text;
     this.ui.message.classList.toggle("error", isError);
+    this.ui.message.ariaLive = isError ? "assertive" : "polite";
   }
 }

@@ -97,15 +97,15 @@ def trained_file(
     model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: Any
 ) -> bytes:
     """The .tflite file of the network after the training of `export.qat.training.train`."""
-    from export.qat.ranges import feature_ranges, narrow_ranges
+    from export.fused_graph import describe
+    from export.qat.ranges import narrow_ranges
     from export.qat.training import convert_trained, train
     from export.tflite.calibration import calibration_pictures
     from export.tflite.equalisation import fuse_for_int8
 
     pictures = calibration_pictures(bank, _SIDE, _SIDE)
-    fused = fuse_for_int8(model, pictures)
-    ranges = narrow_ranges(fused, feature_ranges(fused, pictures), pictures)
-    return convert_trained(train(fused, ranges, bank, **training), size)
+    nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
+    return convert_trained(train(nodes, bank, **training), size)
 
 
 if __name__ == "__main__":

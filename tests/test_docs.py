@@ -22,6 +22,9 @@ from skimage import data
 
 import awsrn_keras
 
+# tensorflow-model-optimization compares versions in an old way when it is imported.
+pytestmark = pytest.mark.filterwarnings("ignore:distutils Version classes")
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 INSTRUCTIONS = [*PAGES, ROOT / "CONTRIBUTING.md"]

@@ -1,1 +1,1 @@
-"""Quantisation-aware training: the fused graph rounded to 8 bits, its ranges, its training."""
+"""Quantisation-aware training: the fused graph in tf_keras, its 8-bit ranges, its training."""

@@ -88,6 +88,7 @@ def write_pictures(folder, *sizes):
 def test_the_command_prints_draws_and_writes_every_scalar(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
     model = small_model()
+    model.get_layer("awms").alphas[3].assign(0.5)  # so that every branch counts
     model.save(tmp_path / "model.keras")
     plot, figures = tmp_path / "out/branches.png", tmp_path / "branches.json"
     few = ["--data", write_pictures(tmp_path / "val", 48, 60)]

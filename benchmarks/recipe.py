@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import command_parser, run_command
 
 FIT = Path(__file__).parents[1] / "training/fit.py"
 STEPS, EPOCHS = 900, 3  # of 8 patches of 24x24 pixels
@@ -94,9 +94,7 @@ EXPERIMENTS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     parse.add_argument("--data", nargs="+", required=True, metavar="DIR", help="photographs")
     parse.add_argument("--val", nargs="+", required=True, metavar="DIR", help="other photographs")
     parse.add_argument(

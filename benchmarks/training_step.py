@@ -8,7 +8,6 @@ faster counts), Keras by `fit` as `training/fit.py` compiles it. All take turns,
 prints medians and their ratio. Needs `pip install torch` (a CPU build will do).
 """
 
-import argparse
 import itertools
 import statistics
 import time
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from awsrn_keras.command_line import start_backend
+from awsrn_keras.command_line import command_parser, start_backend
 from awsrn_keras.data import CropReader, PairBank
 from awsrn_keras.network.variants import SCALES, VARIANTS, Variant
 from training.fitting.config import RECIPES, Config, with_options
@@ -139,9 +138,7 @@ def numpy_batches(config: Config, data: PairBank) -> Iterator:
 
 
 def main() -> None:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     parse.add_argument("--variant", choices=VARIANTS, default="awsrn_s")
     parse.add_argument("--scale", type=int, choices=SCALES, default=2)
     parse.add_argument("--batch-size", type=int, default=16)

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TextIO, cast
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.files import write_json
 from awsrn_keras.network.presets import presets
 
@@ -30,9 +30,7 @@ PAUSE_EVERY = 10  # seconds
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option("--megapixels", type=float, nargs="+", default=[12, 48], help="default 12 48")
     option("--preset", nargs="+", default=["awsrn_sd_x2"], help="default awsrn_sd_x2")

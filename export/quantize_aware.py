@@ -62,11 +62,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.network.loading import load_model
-    from export.tflite.calibration import held_out_picture
+    from export.tflite.calibration import held_out_picture, warn_without_contrast
     from export.tflite.writing import metadata, summary, write_verified
 
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")
+    warn_without_contrast(bank)
     folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
     folder.mkdir(parents=True, exist_ok=True)
 

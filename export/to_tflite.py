@@ -52,10 +52,13 @@ def main(arguments: list[str] | None = None) -> None:
     from awsrn_keras.data import load_pairs
     from awsrn_keras.network.counts import receptive_field
     from awsrn_keras.network.loading import load_model
+    from export.tflite.calibration import warn_without_contrast
     from export.tflite.writing import summary, write_tflite
 
     model = load_model(options.model)
     bank = load_pairs(options.calibration, model.scale, "train")
+    if any(PRECISIONS[precision].calibrated for precision in precisions):
+        warn_without_contrast(bank)
     size, radius = (options.height, options.width), receptive_field(model)
     if not options.dynamic and min(size) <= 2 * radius:
         print(

@@ -17,15 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     parse.add_argument(
         "models",
         nargs="+",

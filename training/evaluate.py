@@ -10,15 +10,13 @@ import argparse
 import functools
 from pathlib import Path
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = parse.add_argument
     option(
         "models",

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.variants import SCALES, VARIANTS
@@ -80,9 +80,7 @@ OPTIONS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     add = parse.add_argument
     for name, takes, text in OPTIONS:
         default = getattr(Config(), name)

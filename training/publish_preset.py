@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from awsrn_keras.command_line import run_command, start_backend
+from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
 from awsrn_keras.network.loading import load_model, official_weights
@@ -33,9 +33,7 @@ MOST_COST = 0.001  # dB that storing in 16 bits may take
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parse = command_parser(__doc__)
     option = functools.partial(parse.add_argument, required=True)
     parse.add_argument(
         "model", metavar="MODEL", help="run folder of fit.py or average.py, or preset"

@@ -1,10 +1,13 @@
 """Photographs from which a converter learns the ranges of an int8 or int16 network."""
 
+import sys
+
 import numpy as np
 
 from awsrn_keras.data import PairBank
 
 _PIXELS, _FEWEST, _MOST = 100_000, 4, 48
+_LEAST_CONTRAST = 10  # standard deviation; photographs have 30 to 80
 
 
 def calibration_pictures(bank: PairBank, height: int, width: int) -> list[np.ndarray]:
@@ -24,6 +27,17 @@ def calibration_pictures(bank: PairBank, height: int, width: int) -> list[np.nda
     rng = np.random.default_rng(0)
     crops = [_crop(bank.lr(i % len(bank)), height, width, rng) for i in range(count)]
     return [crop[None].astype("float32") for crop in [*crops, black_and_white(height, width)]]
+
+
+def warn_without_contrast(bank: PairBank) -> None:
+    """Say on stderr that these photographs are too flat to learn ranges from, if they are."""
+    contrast = max(bank.lr(i).std() for i in range(min(len(bank), _MOST)))
+    if contrast < _LEAST_CONTRAST:
+        print(
+            f"warning: the calibration pictures hardly differ from flat grey (standard deviation "
+            f"{contrast:.1f} of 255), so 8-bit files may be poor on photographs: give photographs",
+            file=sys.stderr,
+        )
 
 
 def held_out_picture(bank: PairBank, height: int, width: int) -> np.ndarray:

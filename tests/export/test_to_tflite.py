@@ -9,7 +9,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from keras import ops
 
 from awsrn_keras import AWSRN
-from awsrn_keras.data import load_pairs
+from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.upscaling.litert_model import LiteRTModel
 from export.precisions import CONVERTED, PRECISIONS
@@ -17,6 +17,7 @@ from export.tflite.calibration import (
     black_and_white,
     calibration_pictures,
     held_out_picture,
+    warn_without_contrast,
 )
 from export.tflite.conversion import shuffle_by_transpose
 from export.tflite.flatbuffer import read_metadata
@@ -153,6 +154,15 @@ def test_the_stand_in_moves_the_same_values_as_depth_to_space():
     pixels = np.arange(5 * 7 * 27, dtype="float32").reshape(1, 5, 7, 27)
     expected = ops.depth_to_space(pixels, 3, data_format="channels_last")
     np.testing.assert_array_equal(shuffle_by_transpose(pixels, 5, 7, 3), expected)
+
+
+def test_flat_calibration_pictures_are_warned_about(capsys):
+    flat = np.full((20, 30, 3), 117, np.uint8)
+    bank = PairBank.from_pairs([("flat", flat[::2, ::2], flat)], 2)
+    warn_without_contrast(bank)
+    assert capsys.readouterr().err.startswith("warning: the calibration pictures hardly differ")
+    warn_without_contrast(load_pairs("sample", 2, "validation"))
+    assert capsys.readouterr().err == ""
 
 
 def test_calibration_covers_black_white_and_photographs_smaller_than_the_input():

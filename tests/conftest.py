@@ -1,12 +1,16 @@
 """What several test files share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from optional import missing
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# A shell makes its background jobs ignore Ctrl-C, and their children with them; tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -184,8 +184,6 @@ def save_pytorch(model: AWSRN, path: str | os.PathLike) -> None:
         InputError: `path` has another suffix, torch is not installed, or a weight is not finite.
         ValueError: `model` is no AWSRN.
     """
-    if not isinstance(model, AWSRN):
-        raise ValueError(f"save_pytorch needs an AWSRN, got {type(model).__name__}.")
     if Path(path).suffix not in (".pt", ".pth", ".npz"):
         raise InputError(f"{path}: name the output *.pt or *.npz.")
     tensors = official_weights(model)
@@ -236,6 +234,7 @@ def official_weights(model: AWSRN) -> dict[str, np.ndarray]:
         ValueError: `model` is no AWSRN.
     """
     if not isinstance(model, AWSRN):
-        raise ValueError(f"{model.name} is no AWSRN: only that has weights of the official code.")
+        name = getattr(model, "name", model)
+        raise ValueError(f"{name} is no AWSRN: only that has weights of the official code.")
     weights = {v.path: np.asarray(v.value, "float32") for v in model.variables}
     return to_official(model.variant, model.scale, model.kernel_sizes, weights)

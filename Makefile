@@ -13,7 +13,7 @@ DEBIAN = libvulkan1 chromium $(if $(shell command -v npm),,npm)
 help:  # this list
 	@awk -F ':.*  # ' '/^[a-z]/ && NF == 2 {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-train: $(VENV)/installed  # train x2 on the built-in photographs for about five minutes
+train: $(VENV)/installed  # train x2 on the built-in photographs for two to five minutes
 	$(BIN)/python training/fit.py --scale 2
 
 test: $(if $(CI),system) lint  # every check and test; without `make system` some are skipped

@@ -3,7 +3,7 @@
     python training/fit.py --scale 2
 
 trains awsrn_sd x2 on the photographs inside the scikit-image and scikit-learn wheels for
-about five minutes on two processor cores, prints its PSNR and SSIM on held-out ones beside
+two to five minutes on two processor cores, prints its PSNR and SSIM on held-out ones beside
 bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 """
 

@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.network.loading import load_model
-    from export.tflite.calibration import held_out_picture, warn_without_contrast
-    from export.tflite.writing import metadata, summary, write_verified
+    from export.tflite.calibration import warn_without_contrast
+    from export.tflite.writing import summary
 
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")
@@ -71,42 +71,60 @@ def main(arguments: list[str] | None = None) -> None:
     folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
     folder.mkdir(parents=True, exist_ok=True)
 
-    size = (options.height, options.width)
-    shape = (None, None) if options.dynamic else size
-    content = trained_file(
+    path = folder / _PRECISION.file(options.dynamic)
+    measured = write_trained(
         model,
+        path,
+        (options.height, options.width),
         bank,
-        shape,
-        steps=options.steps,
-        batch_size=options.batch_size,
+        options.model,
+        options.dynamic,
+        options.steps,
+        options.batch_size,
         patch_size=options.patch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
     )
-    facts = metadata(model, _PRECISION, shape, options.model)
-    facts["precision"] = "int8"  # an app uses it in the same way
-    facts["quantisation"] = f"trained for {options.steps} steps of {options.batch_size} patches"
-    path = folder / _PRECISION.file(options.dynamic)
-    picture = held_out_picture(bank, *size)
-    measured = write_verified(content, _PRECISION, facts, path, model, picture)
     print(summary(path, measured))
     if options.json:
         write_json(options.json, {path.name: measured})
 
 
-def trained_file(
-    model: AWSRN, bank: PairBank, size: tuple[int | None, int | None], **training: Any
-) -> bytes:
-    """The .tflite file of the network after the training of `export.qat.training.train`."""
+def write_trained(
+    model: AWSRN,
+    path: Path,
+    size: tuple[int, int],
+    bank: PairBank,
+    origin: str,
+    dynamic: bool = False,
+    steps: int = 4000,
+    batch_size: int = 8,
+    **training: Any,
+) -> dict:
+    """Train a network for 8 bits and write its verified file.
+
+    Args:
+        model, path, size, bank, origin, dynamic: As of `write_tflite`; `bank` is trained on, too.
+        steps, batch_size, training: As of `export.qat.training.train`.
+
+    Returns:
+        Size in bytes and what `verify_tflite` measured.
+    """
     from export.fused_graph import describe
     from export.qat.ranges import narrow_ranges
     from export.qat.training import convert_trained, train
-    from export.tflite.calibration import calibration_pictures
+    from export.tflite.calibration import calibration_pictures, held_out_picture
     from export.tflite.equalisation import fuse_for_int8
+    from export.tflite.writing import metadata, write_verified
 
     pictures = calibration_pictures(bank, _SIDE, _SIDE)
     nodes = narrow_ranges(describe(fuse_for_int8(model, pictures), pictures), pictures)
-    return convert_trained(train(nodes, bank, **training), size)
+    shape = (None, None) if dynamic else size
+    content = convert_trained(train(nodes, bank, steps, batch_size, **training), shape)
+    facts = metadata(model, _PRECISION, shape, origin)
+    facts["precision"] = "int8"  # an app uses it in the same way
+    facts["quantisation"] = f"trained for {steps} steps of {batch_size} patches"
+    return write_verified(content, _PRECISION, facts, path, model, held_out_picture(bank, *size))
 
 
 if __name__ == "__main__":

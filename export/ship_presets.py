@@ -1,32 +1,49 @@
-"""Make the .tflite files that the package holds for `awsrn upscale --engine litert`.
+"""Make the .tflite files that the package holds for `awsrn upscale` with LiteRT.
 
-    python export/ship_presets.py
+    python export/ship_presets.py awsrn_sd_x2
+    python export/ship_presets.py awsrn_nano_x2 --int8 --data my/photographs
 
-One for each preset of awsrn_sd and awsrn_s: fused, float16 weights, free height and width;
-verified before it replaces the old one. To be run after a preset has changed; a test
-compares each file with the weights of its preset. About a minute on two processor cores.
+The first writes awsrn_sd_x2.tflite: fused, float16 weights, free height and width; the second
+awsrn_nano_x2_int8.tflite as well, an 8-bit network trained on these photographs for some minutes.
+Each is verified before it replaces the old one. To be run after a preset has changed; a test
+compares each file with its preset.
 """
 
 from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.network.loading import load_model
-from awsrn_keras.network.presets import WEIGHTS, presets
+from awsrn_keras.network.presets import WEIGHTS, preset_path
+from export.quantize_aware import write_trained
 
-VARIANTS = ("awsrn_sd", "awsrn_s")
+_SIZE = (64, 96)  # of the picture that a file is verified with, pixels
 
 
 def main() -> None:
-    command_parser(__doc__).parse_args()
+    parse = command_parser(__doc__)
+    parse.add_argument("presets", nargs="+", metavar="PRESET", help="see `awsrn presets`")
+    parse.add_argument("--int8", action="store_true", help="the 8-bit file as well")
+    parse.add_argument(
+        "--data",
+        nargs="+",
+        default=["sample"],
+        metavar="DIR",
+        help="photographs for --int8: sample (default), div2k or folders",
+    )
+    options = parse.parse_args()
+    for name in options.presets:
+        preset_path(name)
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
-    from export.tflite.writing import write_tflite
+    from export.tflite.writing import summary, write_tflite
 
-    for name, card in presets().items():
-        if card["variant"] in VARIANTS:
-            bank = load_pairs("sample", card["scale"], "validation")
-            path = WEIGHTS / f"{name}.tflite"
-            model = load_model(name)
-            facts = write_tflite(model, path, "float16", (64, 96), bank, name, dynamic=True)
-            print(f"{path.name}  {facts['bytes'] / 1e6:.2f} MB", flush=True)
+    for name in options.presets:
+        model = load_model(name)
+        bank = load_pairs("sample", model.scale, "validation")
+        path = WEIGHTS / f"{name}.tflite"
+        print(summary(path, write_tflite(model, path, "float16", _SIZE, bank, name, dynamic=True)))
+        if options.int8:
+            bank = load_pairs(options.data, model.scale, "train")
+            path = WEIGHTS / f"{name}_int8.tflite"
+            print(summary(path, write_trained(model, path, _SIZE, bank, name, dynamic=True)))
 
 
 if __name__ == "__main__":

@@ -92,9 +92,9 @@ def test_from_preset_gives_the_class_that_is_asked():
 
 
 def test_an_unknown_preset_lists_those_there_are():
-    with pytest.raises(InputError, match="'awsrn_xl_x2': choose one of awsrn_s_x2, awsrn_s_x3"):
+    with pytest.raises(InputError, match=r"'awsrn_xl_x2': choose one of awsrn_.*awsrn_s_x3"):
         awsrn.AWSRN.from_preset("awsrn_xl_x2")
-    with pytest.raises(InputError, match=r"no such model; give a preset \(awsrn_s_x2, .*\.keras"):
+    with pytest.raises(InputError, match=r"no such model; give a preset \(awsrn_.*\.keras"):
         load_model("awsrn_xl_x2")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from awsrn_keras import AWSRN, presets
+from awsrn_keras import AWSRN, fuse, presets
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.presets import WEIGHTS
 from awsrn_keras.upscaling.engines import choose_engine
@@ -31,7 +31,7 @@ def test_the_file_of_every_preset_is_made_from_its_weights(name):
     assert (engine.scale, engine.margin) == (keras_engine.scale, keras_engine.margin)
     assert expected.std() > 30
     assert np.abs(result.clip(0, 255) - expected).mean() < 0.1  # weights of 16 bits
-    assert tflite_path(name).stat().st_size < 1.2 * 2 * AWSRN(model.variant, 2).count_params()
+    assert tflite_path(name).stat().st_size < 1.2 * 2 * fuse(model).count_params()
 
 
 def test_windows_of_changing_shape():

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from ..errors import InputError
 from ..files import remove_unfinished, replacing
@@ -218,6 +217,12 @@ def _writing_to(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    try:
+        from filelock import FileLock, Timeout
+    except ModuleNotFoundError:
+        raise InputError(
+            "Decoded images are kept with the help of filelock: pip install filelock."
+        ) from None
     lock = FileLock(path)  # a process that is killed gives it back
     try:
         lock.acquire(timeout=0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from awsrn_keras.data import PairBank
+from awsrn_keras.data import PairBank, load_pairs
 from awsrn_keras.data import bank as bank_module
 from awsrn_keras.data.bank import cached_bank
 from awsrn_keras.errors import InputError
@@ -265,3 +265,10 @@ def test_pages_of_a_large_bank_are_given_back(source, monkeypatch):
     bank.hr(0), bank.hr(1), bank.hr(2), bank.hr(3)
     assert peak() < 0.3 * total
     assert_holds(bank, random_pairs(20, side=300))
+
+
+def test_without_filelock_the_sample_loads_and_a_folder_names_the_cure(source, monkeypatch):
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    assert len(load_pairs("sample", 8, "validation")) > 0
+    with pytest.raises(InputError, match="pip install filelock"):
+        open_cached(source)

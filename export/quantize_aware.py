@@ -47,6 +47,11 @@ def parser() -> argparse.ArgumentParser:
         help="photographs: sample (default, those in two wheels), div2k or folders of "
         "high-resolution pictures",
     )
+    option(
+        "--degrade",
+        metavar="NAME",
+        help="make LR patches worse, as fit.py did for this network: photo, or a JSON file",
+    )
     option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
     return parse
@@ -61,10 +66,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
+    from awsrn_keras.data.degradations import Degradation
     from awsrn_keras.network.loading import load_model
     from export.tflite.calibration import warn_without_contrast
     from export.tflite.writing import summary
 
+    degrade = Degradation.named(options.degrade) if options.degrade else None
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")
     warn_without_contrast(bank)
@@ -84,6 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
         patch_size=options.patch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        degrade=degrade,
     )
     print(summary(path, measured))
     if options.json:

@@ -11,7 +11,7 @@ compares each file with its preset.
 
 from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.network.loading import load_model
-from awsrn_keras.network.presets import WEIGHTS, preset_path
+from awsrn_keras.network.presets import PHOTO, WEIGHTS, preset_path
 from export.quantize_aware import write_trained
 
 _SIZE = (64, 96)  # of the picture that a file is verified with, pixels
@@ -33,6 +33,7 @@ def main() -> None:
         preset_path(name)
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
+    from awsrn_keras.data.degradations import SETTINGS
     from export.tflite.writing import summary, write_tflite
 
     for name in options.presets:
@@ -43,7 +44,9 @@ def main() -> None:
         if options.int8:
             bank = load_pairs(options.data, model.scale, "train")
             path = WEIGHTS / f"{name}_int8.tflite"
-            print(summary(path, write_trained(model, path, _SIZE, bank, name, dynamic=True)))
+            degrade = SETTINGS["photo"] if name.endswith(PHOTO) else None
+            measured = write_trained(model, path, _SIZE, bank, name, dynamic=True, degrade=degrade)
+            print(summary(path, measured))
 
 
 if __name__ == "__main__":

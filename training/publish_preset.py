@@ -4,8 +4,9 @@
 
 What the card tells of the training is in the run folder of `fit.py` or `average.py`; a model
 whose origin is not known cannot become a preset. Kernels are stored as float16, which must cost
-under 0.001 dB; the scores are those of the stored weights. The validation pictures decide: a
-preset is replaced by a better one only.
+under 0.001 dB; the scores are those of the stored weights. The validation pictures decide, with
+--photo the mean over them clean, with JPEG, noise and blur: a preset is replaced by a better one
+only.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from awsrn_keras.command_line import command_parser, run_command, start_backend
+from awsrn_keras.data.degradations import CONDITIONS
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
 from awsrn_keras.network.loading import load_model, official_weights
 from awsrn_keras.network.model import AWSRN, build_model
-from awsrn_keras.network.presets import WEIGHTS
+from awsrn_keras.network.presets import PHOTO, WEIGHTS
 from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
 from awsrn_keras.scoring.score import Score, bicubic, mean_score
 from awsrn_keras.scoring.scoreboard import SetScores, Upscaler, mean_table, measure
@@ -39,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
         "model", metavar="MODEL", help="run folder of fit.py or average.py, or preset"
     )
     parse.add_argument("--name", help="of the preset (default: variant and scale, awsrn_sd_x2)")
+    parse.add_argument(
+        "--photo",
+        action="store_true",
+        help=f"it is for photographs with JPEG and noise: its name ends in {PHOTO}",
+    )
     option("--benchmarks", nargs="+", metavar="DIR", help="picture sets to score, as evaluate.py")
     option("--validation", metavar="DIR", help="the picture set that decides what is better")
     parse.add_argument(
@@ -57,18 +64,24 @@ def main(arguments: list[str] | None = None) -> None:
     origin = known_lineage(options.model, original)
     tensors = stored_form(official_weights(original))
     model = build_model({k: v.astype("float32") for k, v in tensors.items()}, options.model)
-    name = options.name or f"{model.variant}_x{model.scale}"
-    sets = load_image_sets([options.validation, *options.benchmarks], model.scale)
-
-    first = score_set(sets[0], model, name)
-    check_better(first, name, options.output)
-    check_cost(first, score_set(sets[0], original, name), name)
-    results = [first, *(score_set(each, model, name) for each in sets[1:])]
+    name = (options.name or f"{model.variant}_x{model.scale}") + PHOTO * options.photo
+    validation, *benchmarks = load_image_sets(
+        [options.validation, *options.benchmarks], model.scale
+    )
+    deciding = {"clean": score_set(validation, model, name)}
+    if options.photo:
+        for condition in CONDITIONS:
+            deciding[condition] = score_set(validation.degraded(condition), model, name)
+    check_better(deciding, name, options.output)
+    check_cost(deciding["clean"], score_set(validation, original, name), name)
+    results = [deciding["clean"], *(score_set(each, model, name) for each in benchmarks)]
 
     options.output.mkdir(parents=True, exist_ok=True)
     with replacing(options.output / f"{name}.npz") as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **tensors)
     card = make_card(model, name, results, origin, options.why_less)
+    if options.photo:
+        card |= photo_facts(name, deciding)
     write_json(options.output / f"{name}.json", card)
     print(mean_table(results))
     print(f"Preset {name}: {options.output / name}.npz and .json")
@@ -102,17 +115,26 @@ def score_set(image_set: ImageSet, model: AWSRN, name: str) -> SetScores:
     return measure(image_set, upscalers, [model.variant])
 
 
-def check_better(result: SetScores, name: str, folder: Path) -> None:
-    """Refuse a model that does not beat the preset of this name on the validation set."""
-    if mean(result, name).psnr <= mean(result, "bicubic").psnr:
-        print(f"warning: {name} is worse than bicubic on {result.name}", file=sys.stderr)
-    card = folder / f"{name}.json"
-    if not card.exists():
+def check_better(deciding: dict[str, SetScores], name: str, folder: Path) -> None:
+    """Refuse a model that does not beat the preset of this name on the validation set.
+
+    Args:
+        deciding: The scores on that set by its condition; the mean over all decides.
+    """
+    result = deciding["clean"]
+    for each in deciding.values():
+        if mean(each, name).psnr <= mean(each, "bicubic").psnr:
+            print(f"warning: {name} is worse than bicubic on {each.name}", file=sys.stderr)
+    path = folder / f"{name}.json"
+    if not path.exists():
         return
-    old = json.loads(card.read_text())["psnr"].get(result.name)
-    new = mean(result, name).psnr
+    card = json.loads(path.read_text())
+    known = {"clean": card["psnr"].get(result.name), **card.get("psnr_degraded", {})}
+    values = [known.get(condition) for condition in deciding]
+    old = None if None in values else float(np.mean(values))
+    new = float(np.mean([mean(each, name).psnr for each in deciding.values()]))
     if old is None:
-        raise InputError(f"{card} has no score on {result.name}: validate on the same pictures.")
+        raise InputError(f"{path} has no score on {result.name}: validate on the same pictures.")
     if new <= old:
         raise InputError(
             f"{name} has {old:.3f} dB on {result.name} and the new model {new:.3f}: "
@@ -157,6 +179,20 @@ def make_card(
         "license": "Apache-2.0",
         "as_published": f"python training/fit.py --variant {model.variant} "
         f"--scale {model.scale} --data div2k --recipe paper",
+    }
+
+
+def photo_facts(name: str, deciding: dict[str, SetScores]) -> dict:
+    """What the card of a preset for photographs tells besides, `deciding` by condition."""
+    degraded = {c: result for c, result in deciding.items() if c != "clean"}
+    return {
+        "made_for": "photographs with JPEG artifacts, noise and slight blur; of clean pictures "
+        "the preset of the same name without " + PHOTO + " keeps more",
+        "validation_set": deciding["clean"].name,
+        "psnr_degraded": {c: round(mean(r, name).psnr, 4) for c, r in degraded.items()},
+        "psnr_degraded_bicubic": {
+            c: round(mean(r, "bicubic").psnr, 4) for c, r in degraded.items()
+        },
     }
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..upscaling.engine import Engine
     from ..upscaling.jobs import Job
 
-_DEFAULT_VARIANT = "awsrn_sd"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
@@ -52,7 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         metavar="MODEL",
         help="trained weights, see `awsrn presets`; also a run folder, .keras, .weights.h5, .pt "
-        f"or .npz (default: {_DEFAULT_VARIANT}_x<scale>, or another preset of that scale)",
+        "or .npz (default: awsrn_sd_x<scale>, or another preset of that scale)",
+    )
+    option(
+        "--photo",
+        action="store_true",
+        help="for photographs with JPEG artifacts or noise: removes them instead of sharpening "
+        "them (the preset's version for photographs, e.g. awsrn_sd_x2_photo)",
     )
     option(
         "--engine",
@@ -117,7 +121,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Upscale all inputs; 0 if all succeeded, else 1."""
-    from ..pictures import describe_skipped
+    from ..network.presets import PHOTO, presets
+    from ..pictures import describe_skipped, visibly_compressed
     from ..upscaling.files import UpscaleOptions, check_job, is_there, upscale_files
     from ..upscaling.jobs import plan
 
@@ -129,7 +134,8 @@ def run(options: argparse.Namespace) -> int:
         options.max_megapixels,
     )
     jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
-    engine, float_engine = _engines(options)
+    model = choose_preset(options.preset, options.scale, options.photo)
+    engine, float_engine = _engines(model, options)
     failed, present, possible = [], [], []
     with libraries_silenced(), ProgressBar() as bar:
         bar.start(f"Checking {len(jobs)} files")
@@ -144,6 +150,9 @@ def run(options: argparse.Namespace) -> int:
                 failed.append(job)
                 _report(job, error, bar)
         numbers = {job: number for number, job in enumerate(possible, 1)}
+        compressed = 0
+        if model + PHOTO in presets():
+            compressed = sum(visibly_compressed(job.source) for job in possible)
 
         def show(job: "Job", done: int, windows: int) -> None:
             if done == 1:
@@ -159,6 +168,12 @@ def run(options: argparse.Namespace) -> int:
                 print(*map(printable, outcome), sep="\n", flush=True)
     if skipped:
         print(describe_skipped(skipped), flush=True)
+    if compressed:
+        print(
+            f"{compressed} of {len(possible)} pictures are JPEG files below quality 92 or lossy "
+            "WebP files: --photo removes compression artifacts",
+            flush=True,
+        )
     if len(jobs) > 1 or present:
         done = f"{len(jobs) - len(present) - len(failed)} of {len(jobs)} pictures upscaled"
         print(done + (f", {len(present)} were there already" if present else ""), flush=True)
@@ -171,21 +186,25 @@ def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
     print(f"error: {printable(_reason(job, error))}", file=sys.stderr, flush=True)
 
 
-def choose_preset(scale: int | None) -> str:
-    """The preset to take where none is named: awsrn_sd, or what there is of this scale."""
-    from ..network.presets import presets
+def choose_preset(preset: str | None, scale: int | None, photo: bool) -> str:
+    """The MODEL that the options ask for."""
+    from ..network.presets import PHOTO, default_preset, presets
 
-    matching = [name for name, card in presets().items() if card["scale"] == (scale or 2)]
-    default = f"{_DEFAULT_VARIANT}_x{scale or 2}"
-    return default if default in matching else matching[0]
+    if preset is None:
+        return default_preset(scale or 2, photo)
+    if not photo or preset.endswith(PHOTO):
+        return preset
+    if preset + PHOTO not in presets():
+        choices = ", ".join(name for name in presets() if name.endswith(PHOTO))
+        raise InputError(f"--photo: {preset} has no version for photographs: choose {choices}.")
+    return preset + PHOTO
 
 
-def _engines(options: argparse.Namespace) -> tuple["Engine", Callable[[], "Engine"]]:
-    """The engine that the options name, and what makes one for 16 bits; says where it computes."""
+def _engines(model: str, options: argparse.Namespace) -> tuple["Engine", Callable[[], "Engine"]]:
+    """The engine for `model`, and what makes one for 16 bits; says where it computes."""
     from ..upscaling.engines import choose_engine, make_engine
     from ..upscaling.litert_engine import device_line
 
-    model = options.preset or choose_preset(options.scale)
     engine = choose_engine(model, options.engine, options.precision)
     print(device_line() if engine == "litert" else start_backend(), flush=True)
     with messages_kept_back():  # LiteRT tells that it uses XNNPACK

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import InputError
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
+PHOTO = "_photo"  # ends the names of presets for photographs with JPEG artifacts and noise
 
 
 def presets() -> dict[str, dict]:
@@ -28,3 +29,26 @@ def preset_path(name: str) -> Path:
     if name not in known:
         raise InputError(f"There is no preset {name!r}: choose one of {', '.join(known)}.")
     return WEIGHTS / f"{name}.npz"
+
+
+def default_preset(scale: int = 2, photo: bool = False) -> str:
+    """The preset to take where none is named: awsrn_sd, or what there is of this scale.
+
+    Args:
+        scale: Magnification.
+        photo: For photographs with JPEG artifacts and noise.
+
+    Raises:
+        InputError: There is none.
+    """
+    matching = [
+        name
+        for name, card in presets().items()
+        if card["scale"] == scale and name.endswith(PHOTO) == photo
+    ]
+    if not matching:
+        raise InputError(
+            f"There is no preset of x{scale}{' for photographs' * photo}: see `awsrn presets`."
+        )
+    default = f"awsrn_sd_x{scale}" + PHOTO * photo
+    return default if default in matching else matching[0]

@@ -5,6 +5,7 @@ pixels as those files mean them, 16 bits included; `exif` and `tiff_tags` keep m
 byte; `heic` reads and writes what Pillow does not.
 """
 
+from .compression import visibly_compressed
 from .finding import describe_skipped, survey
 from .formats import FORMATS, SUFFIXES, check_available, format_named, format_of
 from .picture import Picture, to_eight_bits
@@ -27,5 +28,6 @@ __all__ = [
     "read_size",
     "survey",
     "to_eight_bits",
+    "visibly_compressed",
     "write_picture",
 ]

@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.data import PairBank, crop_dataset
+from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.progress import ProgressBar
 from export.fused_graph import Node
 
@@ -21,6 +22,7 @@ def train(
     patch_size: int = 32,
     learning_rate: float = 3e-5,
     seed: int = 0,
+    degrade: Degradation | None = None,
 ) -> keras.Model:
     """The rounded network of `nodes` after training.
 
@@ -35,13 +37,14 @@ def train(
         batch_size, patch_size: Patches in a batch, and their side in LR pixels.
         learning_rate: Of Adam, at its highest.
         seed: Decides the patches.
+        degrade: How LR patches are made worse, for a network for photographs.
     """
     teacher, student = build(nodes), build(nodes, rounded=True)
 
     def with_target(lr: tf.Tensor, hr: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return lr, tf.clip_by_value(teacher(lr), 0, 255)
 
-    batches = crop_dataset(bank, batch_size, patch_size, seed).map(with_target)
+    batches = crop_dataset(bank, batch_size, patch_size, seed, degrade=degrade).map(with_target)
     student.compile(keras.optimizers.Adam(_schedule(learning_rate, steps)), loss="mse")
     with ProgressBar() as bar:
         bar.start("Training")

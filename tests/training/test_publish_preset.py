@@ -1,5 +1,6 @@
 """publish_preset.py measures, compares and writes; a worse model changes nothing."""
 
+import io
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from training_runs import make_run
 
 import awsrn_keras as awsrn
+from awsrn_keras.data.degradations import CONDITIONS
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.loading import from_pytorch, official_weights
 from awsrn_keras.network.tensor_files import read_tensors
@@ -56,6 +58,35 @@ def test_a_preset_is_written_with_the_scores_of_its_stored_weights(pictures, tmp
     assert (card["variant"], card["params"]) == ("awsrn_sd", 348_098)
     assert {tensors[name].dtype.name for name in tensors if "weight_v" in name} == {"float16"}
     assert {tensors[name].dtype.name for name in tensors if "weight_v" not in name} == {"float32"}
+
+
+def test_a_preset_for_photographs_is_judged_by_degraded_pictures(pictures, tmp_path):
+    model = awsrn.AWSRN("awsrn_nano", 2)
+    run = make_run(tmp_path / "run", model)
+    sets = ["--validation", str(pictures[0]), "--benchmarks", str(pictures[1])]
+    command = [str(run), *sets, "--why-less", "noise", "-o", str(tmp_path / "out"), "--photo"]
+    main(command)
+
+    card = json.loads((tmp_path / "out/awsrn_nano_x2_photo.json").read_text())
+    hr = np.asarray(Image.open(pictures[0] / "hr.png"))
+    encoded = io.BytesIO()
+    Image.fromarray(imresize(hr, 1 / 2)).save(encoded, "JPEG", quality=30)
+    lr = np.asarray(Image.open(encoded))
+    expected = psnr_y(np.asarray(model(lr[None].astype("float32")))[0], hr, 2)
+    assert card["psnr_degraded"]["jpeg30"] == pytest.approx(expected, abs=2e-3)
+    assert card["psnr_degraded"].keys() == card["psnr_degraded_bicubic"].keys() == set(CONDITIONS)
+    assert card["validation_set"] == "validation"
+    assert card["psnr_degraded"]["jpeg30"] < card["psnr"]["validation"]
+
+    # Better by the mean over all conditions replaces it, although it is worse on clean pictures.
+    path = tmp_path / "out/awsrn_nano_x2_photo.json"
+    with pytest.raises(InputError, match=r"awsrn_nano_x2_photo has .* the preset is kept"):
+        main(command)
+    card["psnr"]["validation"] += 1
+    card["psnr_degraded"]["noise10"] -= 1.1
+    path.write_text(json.dumps(card))
+    main(command)
+    assert json.loads(path.read_text())["psnr"]["validation"] < card["psnr"]["validation"]
 
 
 def test_a_model_that_is_not_better_leaves_the_preset_alone(pictures, tmp_path):

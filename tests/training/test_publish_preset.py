@@ -61,7 +61,7 @@ def test_a_preset_is_written_with_the_scores_of_its_stored_weights(pictures, tmp
 
 
 def test_a_preset_for_photographs_is_judged_by_degraded_pictures(pictures, tmp_path):
-    model = awsrn.AWSRN("awsrn_nano", 2)
+    model = awsrn.AWSRN.from_preset("awsrn_nano_x2")
     run = make_run(tmp_path / "run", model)
     sets = ["--validation", str(pictures[0]), "--benchmarks", str(pictures[1])]
     command = [str(run), *sets, "--why-less", "noise", "-o", str(tmp_path / "out"), "--photo"]

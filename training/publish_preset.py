@@ -132,7 +132,7 @@ def check_better(deciding: dict[str, SetScores], name: str, folder: Path) -> Non
     known = {"clean": card["psnr"].get(result.name), **card.get("psnr_degraded", {})}
     values = [known.get(condition) for condition in deciding]
     old = None if None in values else float(np.mean(values))
-    new = float(np.mean([mean(each, name).psnr for each in deciding.values()]))
+    new = float(np.mean([round(mean(each, name).psnr, 4) for each in deciding.values()]))
     if old is None:
         raise InputError(f"{path} has no score on {result.name}: validate on the same pictures.")
     if new <= old:

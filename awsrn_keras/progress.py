@@ -1,8 +1,9 @@
-"""Progress of long work, shown on a terminal only, by rich."""
+"""Progress of long work: a bar by rich on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,16 +11,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+QUIET = 15  # seconds between lines where stderr is no terminal
 
 
 class ProgressBar:
-    """One line on stderr that moves; nothing at all where stderr is no terminal.
+    """One line on stderr that moves; where stderr is no terminal, a line every 15 seconds.
 
     Use it as a context manager, so that the line is gone whatever happens.
     """
 
     def __init__(self) -> None:
         self._shown: Progress | None = None
+        self._label = ""
+        self._next_line = time.monotonic() + QUIET
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -30,6 +34,7 @@ class ProgressBar:
     def start(self, label: str) -> None:
         """Begin a piece of work, e.g. "[3/12] cat.jpg"."""
         self.clear()
+        self._label = label
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -49,6 +54,9 @@ class ProgressBar:
         """Show how much of it is done, and how long the rest will take."""
         if self._shown:
             self._shown.update(self._shown.task_ids[0], completed=done, total=total)
+        elif time.monotonic() > self._next_line:
+            print(f"{self._label}: {done} of {total}", file=sys.stderr, flush=True)
+            self._next_line = time.monotonic() + QUIET
 
     def clear(self) -> None:
         """Take the line off the screen; whatever else is printed must come after that."""

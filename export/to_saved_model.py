@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.tile <= 2 * radius:
         print(
             f"warning: --tile {options.tile} is at most twice the receptive field of {radius} "
-            "pixels: useless for tiles, as every pixel feels the border",
+            "pixels: every pixel of a tile depends on its border, so tiles leave seams",
             file=sys.stderr,
         )
     folder = options.output or Path("exports") / f"{model.variant}_x{model.scale}"

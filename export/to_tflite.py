@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.dynamic and min(size) <= 2 * radius:
         print(
             f"warning: {options.height}x{options.width} is at most twice the receptive field "
-            f"of {radius} pixels: useless for tiles, as every pixel feels the border",
+            f"of {radius} pixels: every pixel depends on the border, so tiles leave seams",
             file=sys.stderr,
         )
     folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"

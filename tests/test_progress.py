@@ -1,9 +1,11 @@
-"""Progress on a terminal, and silence elsewhere."""
+"""Progress on a terminal, and a line now and then elsewhere."""
 
 import os
 import pty
 import subprocess
 import sys
+
+from awsrn_keras.progress import ProgressBar
 
 PROGRAM = """
 import sys, time
@@ -51,7 +53,17 @@ def test_a_bar_moves_on_a_terminal_and_leaves_nothing_behind():
     assert result.stdout == "first [1/2].png is done\nsecond is done\n"  # not mixed up
 
 
-def test_without_a_terminal_nothing_is_shown():
+def test_without_a_terminal_short_work_shows_nothing():
     result = run(stderr=subprocess.PIPE)
     assert (result.returncode, result.stderr) == (3, "")
     assert result.stdout == "first [1/2].png is done\nsecond is done\n"
+
+
+def test_without_a_terminal_long_work_shows_a_line_now_and_then(monkeypatch, capsys):
+    clock = iter([0, 3, 14, 16, 16, 30, 32, 32, 40])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    bar = ProgressBar()  # at 0
+    bar.start("[1/2] cat.jpg")
+    for done in range(1, 7):
+        bar.update(done, 6)
+    assert capsys.readouterr().err == "[1/2] cat.jpg: 3 of 6\n[1/2] cat.jpg: 5 of 6\n"

@@ -151,15 +151,17 @@ def run(
     from training.fitting.advice import on_validation
     from training.fitting.devices import devices_for
     from training.fitting.report import report
-    from training.fitting.trainer import load_data, prepared, train, use_determinism
+    from training.fitting.trainer import load_data, steps_for, train, use_determinism, with_branches
 
     devices = devices_for(config.batch_size) if distribute else []
     if config.deterministic:
         use_determinism()
+    if not resumed:
+        config = with_branches(config)
     data, validation = load_data(config, strict)
     print(on_validation(config), flush=True)
-    if not resumed:
-        config = prepared(config, data, devices)
+    if config.minutes is not None and not resumed:
+        config = steps_for(config, config.minutes, data, devices)
     print(
         f"{config.variant} x{config.scale}: {len(data)} training and {len(validation)} validation "
         f"images, {config.total_steps} steps of {config.batch_size} patches",

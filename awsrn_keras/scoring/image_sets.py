@@ -56,6 +56,11 @@ def load_image_sets(data: Iterable[str], scale: int) -> list[ImageSet]:
         if item in ("sample", "div2k"):
             sets.append(ImageSet(item, load(item, scale, "validation")))
             continue
+        if not Path(item).is_dir():
+            raise InputError(
+                f"{item}: no such folder; name one of HR images, or a benchmark with "
+                f"x{scale}/HR and x{scale}/LR inside (docs/results.md tells where to get them)."
+            )
         for hr, lr in _folders(Path(item), scale):
             name = _name(hr)
             if name in [image_set.name for image_set in sets]:

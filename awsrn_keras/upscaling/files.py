@@ -52,6 +52,8 @@ class UpscaleOptions:
             raise InputError(f"The quality must be 1 to 100, got {self.quality}.")
         if self.tile is not None and self.tile < 1:
             raise InputError(f"The tile must be at least 1 pixel, got {self.tile}.")
+        if self.tile is not None and self.self_ensemble:
+            raise InputError("--tile has no effect with --self-ensemble: leave one of them out.")
         if not self.max_megapixels > 0:
             raise InputError(f"The largest input must be above 0 MP, got {self.max_megapixels}.")
 

@@ -37,7 +37,7 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
         output: A folder, or for one file also a file: what ends as pictures do.
         format: Of all results; None is that of `output` or of each input.
         suffix: Added to the names of results in a folder, e.g. "_x2". Inputs that are results
-            of other inputs by their name are left out.
+            of other inputs by their name, in any format, are left out.
 
     Raises:
         InputError: An input is missing or a folder without pictures; a result would replace
@@ -58,8 +58,8 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
     else:
         jobs = [_job(source, out / name, format, suffix) for source, name in sources.values()]
     if suffix:
-        results = {_key(job.target) for job in jobs}
-        jobs = [job for job in jobs if _key(job.source) not in results]
+        results = {_key(job.target.with_suffix("")) for job in jobs}
+        jobs = [job for job in jobs if _key(job.source.with_suffix("")) not in results]
     _check(jobs)
     return Plan(jobs, skipped)
 
@@ -83,7 +83,10 @@ def _single_job(
     if len(sources) > 1 or Path(inputs[0]).is_dir():
         raise InputError(f"{out}: is a file; name a folder for the results of several pictures.")
     if format not in (None, own):
-        raise InputError(f"{out}: is the name of {own}, not {format}: leave --format out.")
+        raise InputError(
+            f"{out}: --format {format} contradicts this name: change one of them or leave "
+            "--format out."
+        )
     if suffix:
         raise InputError(f"{out}: is a file; {suffix!r} is added to names in a folder only.")
     return Job(sources[0][0], out, own)

@@ -60,15 +60,22 @@ def tflite_path(preset: str, precision: str = "float") -> Path:
         precision: "float" (float16 weights, float32 pixels) or "int8" (uint8 pixels).
 
     Raises:
-        InputError: The preset is unknown or has none; the message lists those that have one.
+        InputError: The preset is unknown or has none; the message lists those of its scale that
+            have one.
     """
     ending = "_int8.tflite" if precision == "int8" else ".tflite"
     path = preset_path(preset).with_name(preset + ending)
     if not path.is_file():
-        having = [name for name in presets() if (WEIGHTS / (name + ending)).is_file()]
+        cards = presets()
+        having = [
+            name
+            for name, card in cards.items()
+            if card["scale"] == cards[preset]["scale"] and (WEIGHTS / (name + ending)).is_file()
+        ]
+        kind = "8-bit" if precision == "int8" else "LiteRT"
+        others = f"choose {' or '.join(having)}, or " if having else ""
         raise InputError(
-            f"{preset} has no {precision} file for LiteRT, only {', '.join(having) or 'none'} has: "
-            "choose one of these, or run it with Keras in floating point."
+            f"{preset} comes without a {kind} file: {others}run it with Keras in floating point."
         )
     return path
 

@@ -158,11 +158,17 @@ def test_self_ensemble_and_sixteen_bits(tmp_path):
         (["missing.png", "-o", "out"], "missing.png: no such file or folder"),
         (
             ["photo.png", "-o", "out", "--scale", "8"],
-            "awsrn_x8 has no float file for LiteRT, only awsrn",
+            "awsrn_x8 comes without a LiteRT file: run it with Keras",
         ),
         (["photo.png", "-o", "out", "--scale", "3", "--preset", "awsrn_sd_x2"], "is x2"),
         (["photo.png", "-o", "out", "--preset", "nonsense"], "nonsense"),
         (["photo.png", "-o", "out", "--quality", "0"], "quality must be 1 to 100, got 0"),
+        (["photo.png", "-o", "out", "--tile", "9", "--self-ensemble"], "--tile has no effect"),
+        (["photo.png", "-o", "out", "--photo", "--scale", "8"], "no preset of x8 for photographs"),
+        (
+            ["photo.png", "-o", "out", "--photo", "--preset", "awsrn_s_x2"],
+            "awsrn_s_x2 has no version for photographs: choose ",
+        ),
         (["photo.png", "-o", "out", "--tile", "0"], "tile must be at least 1 pixel, got 0"),
     ],
 )

@@ -184,7 +184,10 @@ def pictures(tmp_path):
         (["in/p0.jpg", "-o", "afile/deep/x.png"], "afile: is no folder"),
         (["in", "-o", "two.png"], "two.png: is a file; name a folder"),
         (["in/p0.jpg", "in/p1.jpg", "-o", "two.png"], "two.png: is a file; name a folder"),
-        (["in/p0.jpg", "-o", "a.png", "--format", "jpeg"], "a.png: is the name of png, not jpeg"),
+        (
+            ["in/p0.jpg", "-o", "a.png", "--format", "jpeg"],
+            "--format jpeg contradicts this",
+        ),
         (["in/p0.jpg", "-o", "h.gif"], "'.gif': choose one of .png, .jpg, "),
         (["in", "-o", "out", "--format", "gif"], "'gif': choose one of png, jpeg, webp, tiff, "),
         (["in", "-o", "out", "--suffix", "a/b"], "'a/b' cannot be added"),

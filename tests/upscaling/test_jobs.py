@@ -39,7 +39,7 @@ def test_one_file_goes_to_a_file_or_into_a_folder(folder):
     assert targets(["c.tif"], "v2.5") == [("c.tif", "v2.5/c.tif", "tiff")]
     assert targets(["c.tif"], "x.png/") == [("c.tif", "x.png/c.tif", "tiff")]
     assert targets(["c.tif"], "x.JPG", "jpeg") == [("c.tif", "x.JPG", "jpeg")]
-    with pytest.raises(InputError, match=r"x\.png: is the name of png, not jpeg"):
+    with pytest.raises(InputError, match=r"x\.png: --format jpeg contradicts this name"):
         plan(["c.tif"], "x.png", "jpeg")
     for name in ("x.gif", "x.mp4", "x.svg"):
         with pytest.raises(InputError, match=rf"{name}: unknown .* choose one of \.png, \.jpg"):
@@ -86,6 +86,7 @@ def test_a_suffix_is_added_to_names_and_keeps_results_from_being_inputs(folder):
     assert results(["in"], "in", "jpeg") == ["in/a_x2.jpg", "in/deep/b_x2.jpg"]
     (folder / "in" / "a_x2.PNG").touch()
     assert results(["in"], "in") == ["in/a_x2.PNG", "in/deep/b_x2.jpg"]
+    assert results(["in"], "in", "jpeg") == ["in/a_x2.jpg", "in/deep/b_x2.jpg"]
     assert results(["in"], "out") == ["out/a_x2.PNG", "out/a_x2_x2.PNG", "out/deep/b_x2.jpg"]
     with pytest.raises(InputError, match=r"x\.png: is a file; '_x2' is added"):
         plan(["c.tif"], "x.png", suffix="_x2")

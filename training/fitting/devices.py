@@ -43,10 +43,6 @@ def machine(count: int) -> str:
         import jax
 
         kinds = [d.device_kind for d in jax.local_devices() if d.platform != "cpu"]
-    elif backend == "torch":
-        import torch
-
-        kinds = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if kinds:
         return f"{count} x {kinds[0]}"
     return f"{cpu_cores()} processor cores ({platform.machine()})"

@@ -106,19 +106,14 @@ def train(
     return best
 
 
-def prepared(config: Config, data: PairBank, devices: list[str]) -> Config:
-    """What a new run is made of: the branches are those of `--init`, `--minutes` become epochs."""
-    if config.init != "scratch":
-        config = replace(config, kernel_sizes=own_kernel_sizes(load_model(config.init)))
-    if config.minutes is None:
+def with_branches(config: Config) -> Config:
+    """`config` with the AWMS branches of the network of `--init`, if they are not its variant's."""
+    if config.init == "scratch":
         return config
-    return steps_for(config, config.minutes, data, devices)
-
-
-def own_kernel_sizes(model: AWSRN) -> tuple[int, ...] | None:
-    """Those of a network with other AWMS branches than its variant, else None."""
+    model = load_model(config.init)
     sizes = tuple(model.kernel_sizes)
-    return None if sizes == VARIANTS[model.variant].kernel_sizes else sizes
+    own = None if sizes == VARIANTS[model.variant].kernel_sizes else sizes
+    return replace(config, kernel_sizes=own)
 
 
 def environment() -> dict:
@@ -241,15 +236,10 @@ def learning_rate_schedule(
 
 def use_determinism() -> None:
     """Make every operation repeatable to the last bit, where the backend has to be told."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    elif backend == "torch":
-        import torch
-
-        torch.use_deterministic_algorithms(True)
 
 
 def steps_for(config: Config, minutes: float, data: PairBank, devices: list[str]) -> Config:
@@ -263,7 +253,7 @@ def steps_for(config: Config, minutes: float, data: PairBank, devices: list[str]
 
 
 def length(minutes: float, step_seconds: float) -> tuple[int, int]:
-    """Epochs of at most a minute, and steps in each, that fill the time."""
+    """Epochs of about a minute, and steps in each, that fill the time."""
     steps = max(1, int(60 * minutes / step_seconds * 0.95))  # the rest is validation and saving
     epochs = min(steps, math.ceil(minutes))
     return epochs, steps // epochs

@@ -10,7 +10,6 @@ compares each file with its preset.
 """
 
 from awsrn_keras.command_line import command_parser, run_command, start_backend
-from awsrn_keras.network.loading import load_model
 from awsrn_keras.network.presets import PHOTO, WEIGHTS, preset_path
 from export.quantize_aware import write_trained
 
@@ -34,6 +33,7 @@ def main() -> None:
     print(start_backend(), flush=True)
     from awsrn_keras.data import load_pairs
     from awsrn_keras.data.degradations import SETTINGS
+    from awsrn_keras.network.loading import load_model
     from export.tflite.writing import summary, write_tflite
 
     for name in options.presets:

@@ -14,6 +14,7 @@ import functools
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,15 +22,14 @@ from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.data.degradations import CONDITIONS
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing, write_json
-from awsrn_keras.network.loading import load_model, official_weights
-from awsrn_keras.network.model import AWSRN, build_model
 from awsrn_keras.network.presets import PHOTO, WEIGHTS
 from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
 from awsrn_keras.scoring.score import Score, bicubic, mean_score
 from awsrn_keras.scoring.scoreboard import SetScores, Upscaler, mean_table, measure
-from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
-from training.lineage import lineage, trainings, unknown_origins
+
+if TYPE_CHECKING:
+    from awsrn_keras.network.model import AWSRN
 
 MOST_COST = 0.001  # dB that storing in 16 bits may take
 
@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     print(start_backend(), flush=True)
+    from awsrn_keras.network.loading import load_model, official_weights
+    from awsrn_keras.network.model import build_model
+
     original = load_model(options.model)
     origin = known_lineage(options.model, original)
     tensors = stored_form(official_weights(original))
@@ -87,8 +90,10 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Preset {name}: {options.output / name}.npz and .json")
 
 
-def known_lineage(name: str, model: AWSRN) -> dict:
+def known_lineage(name: str, model: "AWSRN") -> dict:
     """The lineage of `model`; an `InputError` if it goes back to a file that says nothing."""
+    from training.lineage import lineage, unknown_origins
+
     node = lineage(name, model)
     if unknown := unknown_origins(node):
         raise InputError(
@@ -106,8 +111,10 @@ def stored_form(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def score_set(image_set: ImageSet, model: AWSRN, name: str) -> SetScores:
+def score_set(image_set: ImageSet, model: "AWSRN", name: str) -> SetScores:
     """Scores of bicubic and of the model on one set, by the names "bicubic" and `name`."""
+    from awsrn_keras.upscaling.keras_engine import KerasEngine
+
     upscalers: dict[str, Upscaler] = {
         "bicubic": functools.partial(bicubic, scale=model.scale),
         name: functools.partial(upscale, model=KerasEngine(model)),
@@ -155,7 +162,7 @@ def mean(result: SetScores, method: str) -> Score:
 
 
 def make_card(
-    model: AWSRN, name: str, results: list[SetScores], origin: dict, why_less: str
+    model: "AWSRN", name: str, results: list[SetScores], origin: dict, why_less: str
 ) -> dict:
     """What `presets()` tells about the preset, `origin` being its lineage."""
     paper = {r.name: r.published[model.variant].psnr for r in results if r.published}
@@ -198,6 +205,8 @@ def photo_facts(name: str, deciding: dict[str, SetScores]) -> dict:
 
 def training_facts(origin: dict) -> dict:
     """Data, length, machines and recipe of all trainings that the weights went through."""
+    from training.lineage import trainings
+
     found = trainings(origin)
     recipes = [f"{each['steps']:,} steps: {each['recipe']}" for each in found]
     if "average" in origin:

@@ -14,8 +14,13 @@ def run(options: argparse.Namespace) -> None:
     from ..network.presets import presets
 
     for name, card in presets().items():
-        scores = ", ".join(f"{data} {score:.2f} dB" for data, score in card["psnr"].items())
-        print(f"{name}  x{card['scale']}, {card['params']:,} parameters; {scores}")
+        print(f"{name}  x{card['scale']}, {card['params']:,} parameters; {_scores(card['psnr'])}")
+        if "psnr_degraded" in card:
+            print(f"    {card['validation_set']} degraded: {_scores(card['psnr_degraded'])}")
         print(f"    trained on {card['trained_on']}; {card['license']}")
     if options.json:
         write_json(options.json, presets())
+
+
+def _scores(psnr: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f} dB" for name, value in psnr.items())

@@ -10,7 +10,7 @@ import pytest
 import awsrn_keras as awsrn
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.loading import load_model, official_weights
-from awsrn_keras.network.presets import WEIGHTS, preset_path
+from awsrn_keras.network.presets import PHOTO, WEIGHTS, preset_path
 from awsrn_keras.scoring.image_sets import load_image_sets
 from awsrn_keras.scoring.published import published
 from awsrn_keras.scoring.score import mean_score, score
@@ -18,6 +18,7 @@ from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.upscale import upscale
 
 PRESETS = awsrn.presets()
+PHOTO_PRESETS = [name for name in PRESETS if name.endswith(PHOTO)]
 NAMES = [f"{variant}_x{scale}" for variant in ("awsrn_sd", "awsrn_s") for scale in (2, 3, 4)]
 
 
@@ -32,14 +33,18 @@ def assert_same(loaded, model):
         np.testing.assert_array_equal(weight, expected)
 
 
+def measured(name, image_set):
+    upscaler = functools.partial(upscale, model=KerasEngine(name))
+    pairs = map(image_set.pairs.pair, range(len(image_set.pairs)))
+    return mean_score(score(upscaler, pairs, PRESETS[name]["scale"]))
+
+
 def assert_scores(name, folder):
     card = PRESETS[name]
-    upscaler = functools.partial(upscale, model=KerasEngine(name))
     for image_set in load_image_sets([folder], card["scale"]):
-        pairs = map(image_set.pairs.pair, range(len(image_set.pairs)))
-        measured = mean_score(score(upscaler, pairs, card["scale"]))
-        assert measured.psnr == pytest.approx(card["psnr"][image_set.name], abs=0.002)
-        assert measured.ssim == pytest.approx(card["ssim"][image_set.name], abs=1e-4)
+        result = measured(name, image_set)
+        assert result.psnr == pytest.approx(card["psnr"][image_set.name], abs=0.002)
+        assert result.ssim == pytest.approx(card["ssim"][image_set.name], abs=1e-4)
 
 
 def test_the_small_networks_have_a_preset_at_each_scale():
@@ -80,6 +85,17 @@ def test_a_preset_scores_what_its_card_says(shared):
 @pytest.mark.parametrize("folder", ["benchmarks", "val/kodak24"])
 def test_every_preset_scores_what_its_card_says(name, folder, shared):
     assert_scores(name, shared / "data" / folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PHOTO_PRESETS)
+def test_a_preset_for_photographs_scores_what_its_card_says(name, shared):
+    card = PRESETS[name]
+    (kodak24,) = load_image_sets([shared / "data/val/kodak24"], card["scale"])
+    for condition, psnr in card["psnr_degraded"].items():
+        result = measured(name, kodak24.degraded(condition))
+        assert result.psnr == pytest.approx(psnr, abs=0.002)
+        assert psnr > card["psnr_degraded_bicubic"][condition]
 
 
 def test_from_preset_gives_the_class_that_is_asked():

@@ -18,6 +18,7 @@ from typing import TextIO
 from .errors import InputError
 
 MODEL_HELP = "preset, run folder, .keras, .weights.h5, .pt or .npz"
+BACKENDS = ("tensorflow", "jax")  # of Keras
 _stderr_lock = threading.RLock()
 
 
@@ -94,8 +95,8 @@ def start_backend() -> str:
             TensorFlow or JAX.
     """
     wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if wanted not in ("tensorflow", "jax"):
-        raise InputError(f"KERAS_BACKEND={wanted}: choose tensorflow or jax.")
+    if wanted not in BACKENDS:
+        raise InputError(f"KERAS_BACKEND={wanted}: choose {' or '.join(BACKENDS)}.")
     with messages_kept_back() as messages:
         try:
             import keras

@@ -41,7 +41,7 @@ def fuse(model: AWSRN, skip_scale: float | None = None) -> keras.Model:
     Returns:
         A functional model in the variable dtype of `model` with the same input and output:
         RGB `(batch, height, width, 3)`, 0..255, not clipped. Saved as `.keras`, it loads
-        without this package.
+        without this package. A convolution made of frozen layers alone is frozen too.
 
     Raises:
         ValueError: `model` is no `AWSRN`, or `skip_scale` is not positive.
@@ -65,7 +65,10 @@ def fuse(model: AWSRN, skip_scale: float | None = None) -> keras.Model:
     else:
         pixels = _conv(tail & skip, [features, x], "tail")
     upscaled = ops.depth_to_space(pixels, model.scale, data_format="channels_last")
-    return keras.Model(image, upscaled, name=f"{model.name}_fused")
+    fused = keras.Model(image, upscaled, name=f"{model.name}_fused")
+    if not model.trainable:
+        fused.trainable = False
+    return fused
 
 
 @dataclass(frozen=True)
@@ -82,23 +85,25 @@ class _Affine:
 
     `factor * conv` scales what it gives, `conv + other` adds two that read the same input,
     `conv & other` adds two that read different inputs, now side by side; `conv + array`
-    adds a constant.
+    adds a constant. It is `trainable` if a layer is that it comes from.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
+    trainable: bool
 
     def __rmul__(self, factor: float | np.ndarray) -> "_Affine":
-        return _Affine(factor * self.kernel, factor * self.bias)
+        return _Affine(factor * self.kernel, factor * self.bias, self.trainable)
 
     def __add__(self, other: "_Affine | np.ndarray") -> "_Affine":
         if isinstance(other, np.ndarray):
-            return _Affine(self.kernel, self.bias + other)
-        return _Affine(np.add(*_same_size(self.kernel, other.kernel)), self.bias + other.bias)
+            return _Affine(self.kernel, self.bias + other, self.trainable)
+        kernel = np.add(*_same_size(self.kernel, other.kernel))
+        return _Affine(kernel, self.bias + other.bias, self.trainable or other.trainable)
 
     def __and__(self, other: "_Affine") -> "_Affine":
-        kernels = _same_size(self.kernel, other.kernel)
-        return _Affine(np.concatenate(kernels, axis=2), self.bias + other.bias)
+        kernel = np.concatenate(_same_size(self.kernel, other.kernel), axis=2)
+        return _Affine(kernel, self.bias + other.bias, self.trainable or other.trainable)
 
 
 def _same_size(*kernels: np.ndarray) -> list[np.ndarray]:
@@ -112,7 +117,8 @@ def _same_size(*kernels: np.ndarray) -> list[np.ndarray]:
 
 def _folded(conv: WeightNormConv2D) -> _Affine:
     v, g, bias = map(_float64, (conv.v, conv.g, conv.bias))
-    return _Affine(v * (g / np.sqrt(np.square(v).sum(axis=(0, 1, 2)))), bias)
+    kernel = v * (g / np.sqrt(np.square(v).sum(axis=(0, 1, 2))))
+    return _Affine(kernel, bias, conv.trainable)
 
 
 def _folded_awms(awms: AWMS) -> _Affine:
@@ -126,7 +132,7 @@ def _float64(variable: keras.Variable) -> np.ndarray:
 
 
 def _identity(channels: int) -> _Affine:
-    return _Affine(np.eye(channels)[None, None], np.zeros(channels))
+    return _Affine(np.eye(channels)[None, None], np.zeros(channels), trainable=False)
 
 
 def _conv(affine: _Affine, inputs: list[_Signal], name: str) -> keras.KerasTensor:
@@ -147,6 +153,7 @@ def _conv(affine: _Affine, inputs: list[_Signal], name: str) -> keras.KerasTenso
     )
     y = conv(x)
     conv.set_weights([kernel, affine.bias])
+    conv.trainable = affine.trainable
     return y
 
 

@@ -10,7 +10,8 @@ of github.com/ChaofWang/AWSRN at b7e285e.
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -97,7 +98,46 @@ def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, dtype: str) -> Tensor:
     return ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
 
 
-class _AdaptiveResidual(keras.layers.Layer):
+def layer_states(layers: list[keras.layers.Layer]) -> dict[str, dict[str, Any]]:
+    """By name whether each layer is trainable, its dtype policy, and the same of its parts."""
+    kept = ("trainable", "dtype", "parts")
+    return {
+        layer.name: {key: value for key, value in layer.get_config().items() if key in kept}
+        for layer in layers
+    }
+
+
+def restore_states(layers: list[keras.layers.Layer], states: Mapping[str, dict[str, Any]]) -> None:
+    """Give layers what `layer_states` returned; one that is not named there stays as it is."""
+    for layer in layers:
+        if layer.name in states:
+            state = states[layer.name]
+            layer.dtype_policy = state["dtype"]
+            layer.trainable = state["trainable"]  # of its parts as well, which come next
+            if isinstance(layer, _Composite):
+                restore_states(layer.parts(), state["parts"])
+
+
+class _Composite(keras.layers.Layer):
+    """A layer made of others. Their states are in its config: Keras keeps those of models only."""
+
+    def parts(self) -> list[keras.layers.Layer]:
+        """The layers in it; no attribute, since Keras would save their weights under its name."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "parts": layer_states(self.parts())}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        arguments = dict(config)
+        states = arguments.pop("parts", {})
+        layer = super().from_config(arguments)
+        restore_states(layer.parts(), states)
+        return layer
+
+
+class _AdaptiveResidual(_Composite):
     """`lambda_res * F(x) + lambda_x * x`, which AWRU and LFB share; both lambdas start at 1."""
 
     def __init__(self, **kwargs) -> None:
@@ -152,6 +192,9 @@ class AWRU(_AdaptiveResidual):
         self.expand = WeightNormConv2D(expanded_filters, 3, dtype=dtype, name="expand")
         self.reduce = WeightNormConv2D(filters, 3, dtype=dtype, name="reduce")
 
+    def parts(self) -> list[keras.layers.Layer]:
+        return [self.expand, self.reduce]
+
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.expand.build(input_shape)
@@ -197,6 +240,9 @@ class LFB(_AdaptiveResidual):
         ]
         self.fusion = WeightNormConv2D(filters, 3, dtype=dtype, name="fusion")
 
+    def parts(self) -> list[keras.layers.Layer]:
+        return [*self.units, self.fusion]
+
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         for unit in self.units:
@@ -220,7 +266,7 @@ class LFB(_AdaptiveResidual):
 
 
 @keras.saving.register_keras_serializable(package="awsrn_keras")
-class AWMS(keras.layers.Layer):
+class AWMS(_Composite):
     """Adaptive weighted multi-scale branches: `sum_k alpha_k * conv_kxk(x)`.
 
     The last step before the pixel shuffle. Each kernel size has its own convolution and
@@ -254,6 +300,9 @@ class AWMS(keras.layers.Layer):
             WeightNormConv2D(filters, size, dtype=self.dtype_policy, name=f"conv_{size}")
             for size in self.kernel_sizes
         ]
+
+    def parts(self) -> list[keras.layers.Layer]:
+        return list(self.branches)
 
     def build(self, input_shape: Shape) -> None:
         start = keras.initializers.Constant(1 / len(self.branches))

@@ -25,13 +25,16 @@ KIND = "a model of this project"
 def load_model(model: str | os.PathLike) -> AWSRN:
     """The network that MODEL names in every command.
 
+    It is not compiled; `keras.saving.load_model` also gives back the optimizer of a `.keras` file.
+
     Args:
         model: A preset name, a run folder of `training/fit.py`, a `.keras` file, a
             `.weights.h5` file (its network is in the `config.json` beside it, or else is
             found from the number of its weights), or a checkpoint that `from_pytorch` reads.
 
     Raises:
-        InputError: None of these, or the file is missing or damaged.
+        InputError: None of these, the file is missing or damaged, or Keras runs on another
+            backend than TensorFlow or JAX.
     """
     if str(model) in presets():
         return AWSRN.from_preset(str(model))
@@ -93,6 +96,8 @@ def _load_keras(path: Path) -> AWSRN:
     _check_class(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file fails in dozens of ways, none of them ours
         raise damaged_file(path, KIND, error) from error
     if not isinstance(model, AWSRN):

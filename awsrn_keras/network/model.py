@@ -4,14 +4,16 @@ Source: Wang, Li and Shi, "Lightweight Image Super-Resolution with Adaptive Weig
 Learning Network" (2019), arXiv:1904.02358; github.com/ChaofWang/AWSRN at b7e285e.
 """
 
+import os
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from ..command_line import BACKENDS
 from ..errors import InputError
-from .layers import AWMS, LFB, WeightNormConv2D
+from . import layers  # not its names: it may be what imported Keras, which imports this file
 from .official import from_official
 from .presets import preset_path, presets
 from .tensor_files import read_tensors
@@ -38,8 +40,12 @@ class AWSRN(keras.Model):
     bits, all but the skip path, which carries the picture itself; input and output stay
     float32.
 
+    It is saved and loaded as other Keras models are, with the optimizer and with what is frozen.
+    The legacy `.h5` format is refused.
+
     Raises:
         ValueError: The variant or the scale is unknown.
+        InputError: Keras runs on another backend than TensorFlow or JAX.
     """
 
     def __init__(
@@ -52,6 +58,12 @@ class AWSRN(keras.Model):
         **kwargs,
     ) -> None:
         check_variant_and_scale(variant, scale)
+        backend = keras.backend.backend()
+        if backend not in BACKENDS:
+            raise InputError(
+                f"Keras runs on {backend}, AWSRN on {' or '.join(BACKENDS)}: "
+                "set KERAS_BACKEND before Keras is imported."
+            )
         size = VARIANTS[variant]
         kernel_sizes = tuple(kernel_sizes or size.kernel_sizes)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -63,18 +75,18 @@ class AWSRN(keras.Model):
         x = keras.layers.Rescaling(
             np.array(1 / HALF_RANGE), -RGB_MEAN / HALF_RANGE, dtype=pixel_type, name="normalize"
         )(image)
-        features = WeightNormConv2D(size.filters, 3, dtype=policy, name="head")(x)
+        features = layers.WeightNormConv2D(size.filters, 3, dtype=policy, name="head")(x)
         features = ops.cast(features, pixel_type)
         for block in range(size.blocks):
-            features = LFB(
+            features = layers.LFB(
                 size.filters,
                 size.units,
                 size.expanded_filters,
                 dtype=policy,
                 name=f"lfb_{block + 1}",
             )(features)
-        tail = AWMS(channels, kernel_sizes, dtype=policy, name="awms")(features)
-        skip = WeightNormConv2D(channels, 3, dtype=pixel_type, name="skip")(x)
+        tail = layers.AWMS(channels, kernel_sizes, dtype=policy, name="awms")(features)
+        skip = layers.WeightNormConv2D(channels, 3, dtype=pixel_type, name="skip")(x)
         pixels = ops.depth_to_space(tail + skip, scale)
         upscaled = keras.layers.Rescaling(
             HALF_RANGE, RGB_MEAN, dtype=pixel_type, name="denormalize"
@@ -94,11 +106,24 @@ class AWSRN(keras.Model):
             "scale": self.scale,
             "kernel_sizes": self.kernel_sizes,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "parts": layers.layer_states(self.layers[1:]),  # the first is the input
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "AWSRN":
-        return cls(**config)
+        arguments = dict(config)
+        states = arguments.pop("parts", {})  # older files have none
+        model = cls(**arguments)
+        layers.restore_states(model.layers[1:], states)
+        return model
+
+    def save(self, filepath: str | os.PathLike, *args, **kwargs) -> None:
+        """As `keras.Model.save`, but for the legacy `.h5`, which Keras could not load again."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise InputError(
+                f"{filepath}: name the file *.keras, or write *.weights.h5 by save_weights."
+            )
+        super().save(filepath, *args, **kwargs)
 
     @classmethod
     def from_preset(cls, preset: str) -> "AWSRN":

@@ -27,7 +27,7 @@ def prune_branches(model: AWSRN, keep: Iterable[int] = (3, 5, 7)) -> AWSRN:
     if unknown or not keep:
         raise ValueError(f"keep must be some of {model.kernel_sizes}, got {keep}.")
     keep = tuple(size for size in model.kernel_sizes if size in keep)
-    pruned = AWSRN(model.variant, model.scale, keep, dtype=model.dtype_policy)
+    pruned = AWSRN.from_config({**model.get_config(), "kernel_sizes": keep})
     weights = {_path(variable, model): variable for variable in model.variables}
     for variable in pruned.variables:
         variable.assign(weights[_path(variable, pruned)])

@@ -11,7 +11,8 @@ def fill_transparent(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     of a power of two, that has any.
 
     Args:
-        colours: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        colours: uint8, uint16 or float32 of 0..255 (which is filled with whole numbers), RGB
+            `(height, width, 3)` or grey `(height, width)`.
         visible: bool, `(height, width)`.
     """
     if visible.all() or not visible.any():

@@ -64,9 +64,17 @@ def choose_engine(
 def make_engine(
     model: AWSRN | str | os.PathLike, engine: str = "auto", precision: str = "float"
 ) -> Engine:
-    """The engine for `model`; arguments and errors as those of `choose_engine`."""
+    """The engine for `model`; arguments and errors as those of `choose_engine`.
+
+    Raises:
+        InputError: Also where Keras is to run the model and its backend is not installed.
+    """
     if choose_engine(model, engine, precision) == "litert":
         return LiteRTEngine(str(model), precision)
-    from .keras_engine import KerasEngine
-
+    try:
+        from .keras_engine import KerasEngine
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{model}: is run by Keras, which needs {error.name}: pip install {error.name}."
+        ) from None
     return KerasEngine(model)

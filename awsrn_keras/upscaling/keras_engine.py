@@ -1,11 +1,15 @@
 """The engine that upscales with Keras, on any backend."""
 
+import contextlib
+import logging
 import os
 import threading
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 
+from ..errors import InputError
 from ..network.counts import receptive_field
 from ..network.fusion import fuse
 from ..network.loading import load_model
@@ -25,11 +29,19 @@ class KerasEngine:
     Args:
         model: An `AWSRN`, or whatever `load_model` takes: a preset name or a file. A model
             that is trained further needs a new engine.
+
+    Raises:
+        InputError: `model` is another Keras model, such as a fused one, or no MODEL at all.
     """
 
     dtype = np.dtype("float32")
 
     def __init__(self, model: AWSRN | str | os.PathLike) -> None:
+        if isinstance(model, keras.Model) and not isinstance(model, AWSRN):
+            raise InputError(
+                f"{type(model).__name__} {model.name!r} is no AWSRN: give the AWSRN itself, which "
+                "is fused here, or a copy made by AWSRN.from_config(model.get_config())."
+            )
         if not isinstance(model, AWSRN):
             model = load_model(model)
         self.scale = model.scale
@@ -43,5 +55,20 @@ class KerasEngine:
         self._turn = threading.Lock()
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
-        with self._turn:
+        with self._turn, _without_retracing_warnings():
             return self._network.predict_on_batch(window[None])[0]
+
+
+@contextlib.contextmanager
+def _without_retracing_warnings() -> Iterator[None]:
+    """TensorFlow takes the functions of several engines for one that is compiled too often."""
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_is_no_retracing_warning)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_retracing_warning)
+
+
+def _is_no_retracing_warning(record: logging.LogRecord) -> bool:
+    return "tf.function retracing" not in str(record.msg)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..network.presets import default_preset
 from ..pictures.alpha import constant_around, fill_transparent
 from .engine import Engine
 from .engines import make_engine
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 
 def upscale(
     image: np.ndarray,
-    model: AWSRN | str | os.PathLike | Engine = "awsrn_sd_x2",
+    model: AWSRN | str | os.PathLike | Engine | None = None,
     tile: int | None = None,
     self_ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
     engine: str = "auto",
     precision: str = "float",
+    scale: int | None = None,
 ) -> np.ndarray:
-    """Upscale a picture by the scale of the model, in windows that leave no seams.
+    """Upscale a picture or a batch by the scale of the model, in windows that leave no seams.
 
     The result does not depend on `tile`: each window reads all pixels that its part of the
     result depends on, and the zero padding at the borders stays where it is without tiles.
@@ -40,35 +42,57 @@ def upscale(
     heights: TensorFlow on a processor does. Their width follows from the picture alone.
 
     Args:
-        image: uint8 or uint16, RGB `(height, width, 3)`, grey `(height, width)` or RGB with
-            alpha `(height, width, 4)`. Alpha is upscaled too, and stays as it is where it is
-            constant within the receptive field; colours of fully transparent pixels are
-            replaced by those around, so that none bleeds into visible edges.
+        image: uint8, uint16 or float32 of 0..255, RGB `(height, width, 3)`, grey
+            `(height, width)` or RGB with alpha `(height, width, 4)`; or a batch of pictures of
+            one size, `(batch, height, width, 3)` or `(batch, height, width, 4)`. Alpha is
+            upscaled too, and stays as it is where it is constant within the receptive field;
+            colours of fully transparent pixels are replaced by those around, so that none
+            bleeds into visible edges.
         model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
-            made once: `make_engine(model)`.
+            made once: `make_engine(model)`. None is `default_preset(scale)`, awsrn_sd_x2
+            without a scale.
         tile: Rows of input pixels that each window adds to the result; windows are larger by
             `receptive_field` on every side and up to 560 pixels wide. None chooses windows
             that need about half a gigabyte, less where the machine has little to spare. With
             `self_ensemble` it is not used.
         self_ensemble: Average over the eight flips and rotations: slightly better, eight
             times as slow.
-        progress: Called with the windows done and their number after each.
+        progress: Called with the windows done and their number after each, for each picture.
         engine: "litert", "keras", or "auto", see `choose_engine`.
         precision: "int8" runs the 8-bit network of a preset: about four times as fast, for
             uint8 pictures only.
+        scale: Magnification, that of the model.
 
     Returns:
         The picture, `scale` times as high and wide, in the same dtype and channels. uint16
-        values are those of the network times 257.
+        values are those of the network times 257; float32 is clipped to 0..255, not rounded.
 
     Raises:
-        InputError: The image has another dtype or shape, or there is no such model.
+        InputError: The image has another dtype, shape or range, there is no such model, or it
+            has another scale.
     """
+    if model is None:
+        model = default_preset(scale or 2)
     runner = model if isinstance(model, Engine) else make_engine(model, engine, precision)
-    image, alpha = np.asarray(image), None
+    if scale not in (None, runner.scale):
+        raise InputError(f"The model is x{runner.scale}, not x{scale}: leave out one of them.")
+    image = np.asarray(image)
+    if image.ndim == 4 and len(image):
+        return np.stack([_upscaled(runner, one, tile, self_ensemble, progress) for one in image])
+    return _upscaled(runner, image, tile, self_ensemble, progress)
+
+
+def _upscaled(
+    engine: Engine,
+    image: np.ndarray,
+    tile: int | None,
+    self_ensemble: bool,
+    progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    alpha = None
     if image.ndim == 3 and image.shape[2] == 4:
         image, alpha = image[..., :3], image[..., 3]
-    pixels, alpha = upscale_with(runner, image, alpha, tile, self_ensemble, progress)
+    pixels, alpha = upscale_with(engine, image, alpha, tile, self_ensemble, progress)
     return pixels if alpha is None else np.dstack([pixels, alpha])
 
 
@@ -84,7 +108,8 @@ def upscale_with(
     """Upscale a picture of any size; arguments as those of `awsrn_keras.upscale`.
 
     Args:
-        pixels: uint8 or uint16, RGB `(height, width, 3)` or grey `(height, width)`.
+        pixels: uint8, uint16 or float32 of 0..255, RGB `(height, width, 3)` or grey
+            `(height, width)`.
         alpha: `(height, width)` of the same dtype, or None.
         new_canvas: Called with shape and dtype; makes what the results are put in, block by
             block, as in `canvas[rows, columns] = block`.
@@ -93,8 +118,8 @@ def upscale_with(
         Canvases of pixels and alpha (None where there was none), `engine.scale` times as large.
     """
     _check(pixels, tile)
-    if pixels.dtype == np.uint16 and engine.dtype != np.float32:
-        raise InputError("An 8-bit network takes uint8 pixels only, got uint16.")
+    if pixels.dtype != np.uint8 and engine.dtype == np.uint8:
+        raise InputError(f"An 8-bit network takes uint8 pixels only, got {pixels.dtype}.")
     if self_ensemble:
         engine = SelfEnsemble(engine)
     height, width = pixels.shape[:2]
@@ -142,15 +167,22 @@ class SelfEnsemble:
 
 
 def _check(image: np.ndarray, tile: int | None) -> None:
-    if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"upscale takes uint8 or uint16 pixels, got {image.dtype}.")
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise InputError(f"upscale takes uint8, uint16 or float32 pixels, got {image.dtype}.")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise InputError(
-            "upscale takes (height, width), (height, width, 3) or (height, width, 4), "
-            f"got shape {image.shape}."
+            "upscale takes (height, width), (height, width, 3), (height, width, 4) or a batch of "
+            f"the last two, got shape {image.shape}."
         )
     if 0 in image.shape:
         raise InputError(f"upscale needs at least one pixel, got shape {image.shape}.")
+    if image.dtype == np.float32:
+        least, most = image.min(), image.max()
+        if not (least >= 0 and most <= 255) or 0 < most <= 1:  # NaN is not in it either
+            raise InputError(
+                f"upscale takes float32 pixels of 0..255, got {least:.4g}..{most:.4g}: scale or "
+                "clip them."
+            )
     if tile is not None and tile < 1:
         raise InputError(f"The tile must be at least 1 pixel, got {tile}.")
 
@@ -177,6 +209,8 @@ def _upscale_window(engine: Engine, window: np.ndarray) -> np.ndarray:
     upscaled = engine(np.ascontiguousarray(colours))
     if window.ndim == 2:
         upscaled = upscaled.mean(axis=2, dtype=np.float32)
+    if window.dtype == np.float32:
+        return np.clip(upscaled, 0, 255)
     if upscaled.dtype != window.dtype:
         upscaled = np.rint(np.clip(upscaled * unit, 0, 255 * unit)).astype(window.dtype)
     return upscaled

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
+from keras import KerasTensor
 
 from awsrn_keras.network.counts import receptive_field
 from awsrn_keras.network.fusion import fuse
@@ -33,7 +34,7 @@ class Upscaler:
     """
 
     def __init__(self, model: AWSRN, window: int = 512) -> None:
-        self.network = _with_separate_sums(fuse(model))
+        self.network = _with_differences(fuse(model))
         self.max_pixels = min(MAX_PIXELS, _LARGEST_PNG // (3 * model.scale**2))
         self._scale = model.scale
         self._margin = receptive_field(model)
@@ -131,25 +132,31 @@ class Upscaler:
         return tf.cast(tf.round(upscaled), tf.uint8)
 
 
-class _SeparateAdd(keras.layers.Add):
-    """A sum that TensorFlow does not merge with the convolution before it.
+def _with_differences(network: keras.Model) -> keras.Model:
+    """The same network with `x - (-branch)` for each sum `branch + x`; it takes the layers over.
 
-    oneDNN's kernel for the merged operation (TensorFlow 2.21, MklConvOp with Add) keeps two
-    pointers of a call in the kernel itself, so concurrent requests write to each other's memory:
-    wrong pixels at best. The identity operation costs nothing and no optimisation removes it.
+    TensorFlow merges sums with the convolution before them, not differences. oneDNN's kernel for
+    the merged operation (TensorFlow 2.21, MklConvOp with Add) keeps two pointers of a call in the
+    kernel itself, so concurrent requests write to each other's memory: wrong pixels at best.
+    The sign goes into the weights of the branch's convolution, so nothing is rounded otherwise.
     """
+    made = {id(layer.output): layer for layer in network.layers}
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Add):
+            branch = made[id(layer.input[0])]
+            branch.set_weights([-weights for weights in branch.get_weights()])
 
-    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        return super().call([tf.raw_ops.PreventGradient(input=value) for value in inputs])
+    def replaced(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.layers.Add):
+            return keras.layers.Subtract.from_config(layer.get_config())
+        return layer
 
+    def called(layer: keras.layers.Layer, inputs: KerasTensor, *others, **options) -> KerasTensor:
+        if isinstance(layer, keras.layers.Subtract):
+            inputs = inputs[::-1]
+        return layer(inputs, *others, **options)
 
-def _with_separate_sums(network: keras.Model) -> keras.Model:
-    def layer(original: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(original, keras.layers.Add):
-            return _SeparateAdd.from_config(original.get_config())
-        return original
-
-    return keras.models.clone_model(network, clone_function=layer)
+    return keras.models.clone_model(network, clone_function=replaced, call_function=called)
 
 
 def _if_it_works(function: Callable, content: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:

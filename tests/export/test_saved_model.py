@@ -215,6 +215,23 @@ def test_every_operation_is_one_of_tensorflows_own(served, graph) -> None:
     assert not {name for name in used if "PyFunc" in name or "XlaCall" in name}
 
 
+def test_the_network_is_made_of_operations_that_onnx_has_too(graph) -> None:
+    """tf2onnx 1.17 converts these, and leaves out what only checks; it must see no workaround."""
+    network = {"Conv2D", "BiasAdd", "Relu", "Sub", "ConcatV2", "DepthToSpace", "Minimum", "Maximum"}
+    plumbing = {"Const", "Identity", "NoOp", "ReadVariableOp"}
+    checks = {"All", "AsString", "Assert", "EnsureShape", "Greater", "LessEqual", "LogicalAnd"}
+    checks |= {"Prod", "Reshape", "Shape", "Squeeze", "StridedSlice", "StringJoin"}
+    used = [
+        {node.op for node in function.node_def}
+        for function in graph.graph_def.library.function
+        if function.signature.name.startswith("__inference_pixels")
+    ]
+    assert len(used) == 2  # serving_default and upscale_tile
+    for operations in used:
+        assert operations >= network
+        assert operations <= network | plumbing | checks
+
+
 def test_the_warm_up_runs_every_signature_in_every_batch_size(served, folder) -> None:
     requests = list(read_warm_up(folder / "saved_model/1"))
     shapes = {(name, *value.shape) for name, a in requests for value in a.values()}

@@ -202,7 +202,7 @@ def test_progress_counts_windows_of_colours_and_alpha():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 5, 3)), "uint8 or uint16 pixels, got float64"),
+        (np.zeros((4, 5, 3)), "uint8, uint16 or float32 pixels, got float64"),
         (np.zeros((4, 5, 2), "uint8"), r"got shape \(4, 5, 2\)"),
         (np.zeros((2, 4, 5, 3), "uint8"), r"got shape \(2, 4, 5, 3\)"),
         (np.zeros((0, 5, 3), "uint8"), r"at least one pixel, got shape \(0, 5, 3\)"),

@@ -1,5 +1,7 @@
 """Upscaling by real networks: tiles against none, and against the network called plainly."""
 
+import logging
+import os
 import subprocess
 import sys
 
@@ -175,6 +177,117 @@ def test_a_preset_and_a_file_name_a_model(tmp_path):
     np.testing.assert_array_equal(result, upscale(image, model))
     with pytest.raises(InputError, match="no such model"):
         upscale(image, "awsrn_sd_x7")
+
+
+def test_float32_pixels_are_those_of_the_network_clipped_and_not_rounded():
+    model, image = network(), photograph(19, 26).astype("float32") * 0.9 + 0.3
+    image[3:9, 4:14], image[3:9, 14:22] = 0, 255  # the network overshoots here
+
+    result = upscale(image, model)
+
+    expected = plain(model, image)
+    assert expected.min() < -1
+    assert expected.max() > 256
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected.clip(0, 255), atol=2e-3)
+    np.testing.assert_allclose(upscale(image, model, tile=7), result, atol=1e-4)
+
+
+def test_float32_alpha_and_grey_are_upscaled_as_those_of_8_bits(engine):
+    image = np.dstack([photograph(12, 17), photograph(12, 17, top=200)[..., 0]])
+    for pixels in (image, image[..., 3]):
+        result = upscale(pixels.astype("float32"), engine)
+        assert result.dtype == np.float32
+        assert np.abs(result - upscale(pixels, engine)).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.full((4, 5, 3), 0.9, "float32"), r"of 0\.\.255, got 0\.9\.\.0\.9: scale or clip"),
+        (np.full((4, 5, 3), 255.5, "float32"), r"got 255\.5\.\.255\.5"),
+        (np.full((4, 5, 3), -1, "float32"), r"got -1\.\.-1"),
+        (np.full((4, 5, 3), np.nan, "float32"), r"got nan\.\.nan"),
+        (np.zeros((4, 5, 3)), "uint8, uint16 or float32 pixels, got float64"),
+        (np.zeros((0, 4, 5, 3), "uint8"), r"or a batch of the last two, got shape \(0, 4, 5, 3\)"),
+        (np.zeros((2, 4, 5, 2), "uint8"), r"got shape \(4, 5, 2\)"),
+        (np.zeros((2, 4, 5), "uint8"), r"got shape \(2, 4, 5\)"),
+    ],
+)
+def test_pixels_that_are_not_taken_are_refused_with_those_that_are(engine, pixels, message):
+    with pytest.raises(InputError, match=message):
+        upscale(pixels, engine)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_batch_is_upscaled_picture_by_picture(engine, dtype, channels):
+    batch = np.stack([photograph(9, 14, top=top) for top in (90, 150)]).astype(dtype)
+    if channels == 4:
+        batch = np.concatenate([batch, batch[..., :1]], axis=-1)
+    result = upscale(batch, engine)
+    assert result.shape == (2, 18, 28, channels)
+    assert (result[0] != result[1]).any()
+    for one, image in zip(result, batch, strict=True):
+        np.testing.assert_array_equal(one, upscale(image, engine))
+
+
+def test_a_scale_chooses_the_default_preset_and_must_be_that_of_a_model(engine):
+    image = photograph(8, 11)
+    for scale, preset in ((None, "awsrn_sd_x2"), (2, "awsrn_sd_x2"), (3, "awsrn_sd_x3")):
+        np.testing.assert_array_equal(upscale(image, scale=scale), upscale(image, preset))
+    np.testing.assert_array_equal(upscale(image, engine, scale=2), upscale(image, engine))
+    for model in ("awsrn_sd_x2", engine):
+        with pytest.raises(InputError, match="The model is x2, not x3: leave out one of them"):
+            upscale(image, model, scale=3)
+    with pytest.raises(InputError, match="There is no preset of x5"):
+        upscale(image, scale=5)
+
+
+def test_pictures_of_many_sizes_and_models_print_no_warnings(monkeypatch):
+    logger, records = logging.getLogger("tensorflow"), []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", records.append)
+    logger.addHandler(handler)
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    try:
+        model = network()
+        for side in range(5, 12):
+            upscale(photograph(side, side + 3), model)
+        engine = KerasEngine(model)
+        for side in range(5, 18):
+            upscale(photograph(side, side + 3), engine)
+        assert [record.getMessage() for record in records] == []
+        logger.warning("still heard")
+        assert len(records) == 1
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_where_keras_has_no_backend_presets_run_on_litert_and_others_name_what_is_missing():
+    code = """
+import sys, numpy as np
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+import awsrn_keras as awsrn
+image = np.zeros((4, 5, 3), "uint8")
+print(awsrn.upscale(image, "awsrn_sd_x2", engine="litert").shape)
+try:
+    awsrn.upscale(image, "awsrn_x8", engine="keras")
+except ValueError as error:
+    print(error)
+"""
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.splitlines() == [
+        "(8, 10, 3)",
+        "awsrn_x8: is run by Keras, which needs tensorflow: pip install tensorflow.",
+    ], done.stderr
 
 
 @pytest.mark.slow

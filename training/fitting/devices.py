@@ -17,8 +17,6 @@ def devices_for(batch_size: int) -> list[str]:
         InputError: There is nothing to distribute over, or the batch cannot be divided.
     """
     names, backend = keras.distribution.list_devices(), keras.backend.backend()
-    if backend not in ("tensorflow", "jax"):
-        raise InputError(f"--distribute needs Keras on TensorFlow or JAX, not on {backend}.")
     if len(names) == 1 and names[0].lower().startswith("cpu"):
         raise InputError(f"--distribute: {backend} finds no GPU here; leave it out.")
     if batch_size % len(names):
@@ -31,15 +29,13 @@ def devices_for(batch_size: int) -> list[str]:
 
 def machine(count: int) -> str:
     """What `count` devices compute on, for a model card, e.g. "1 x NVIDIA H100 80GB HBM3"."""
-    backend = keras.backend.backend()
-    kinds = []
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
         details = map(tf.config.experimental.get_device_details, gpus)
         kinds = [detail.get("device_name", "GPU") for detail in details]
-    elif backend == "jax":
+    else:
         import jax
 
         kinds = [d.device_kind for d in jax.local_devices() if d.platform != "cpu"]

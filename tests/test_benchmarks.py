@@ -20,14 +20,20 @@ def run(name, *options, cwd=None):
 
 
 @pytest.mark.slow
-def test_upscale_measures_the_command_beside_the_bare_network(tmp_path):
-    run("upscale", "--megapixels", 0.3, "--engine", "litert", "--json", tmp_path / "figures.json")
+def test_upscale_measures_whole_commands(tmp_path):
+    options = ["--megapixels", 0.1, "--preset", "awsrn_sd_x2", "--pictures", 3, "--runs", 1]
+    printed = run("upscale", *options, "--json", tmp_path / "figures.json")
 
-    (row,) = json.loads((tmp_path / "figures.json").read_text())
-    assert row["megapixels"] == pytest.approx(0.3, rel=0.01)
-    assert 0 < row["start_up"] < row["seconds"]
-    assert row["ratio"] > 0.5
-    assert 50 < row["peak_mb"] < 1500
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    rows = {row["command"]: row for row in figures["photographs"]}
+    names = ["float, keras", "float, litert", "int8, litert"]
+    assert list(rows) == ["bicubic, Pillow", *(f"awsrn_sd_x2 {name}" for name in names)]
+    assert rows["awsrn_sd_x2 float, keras"]["ratio"] == 1
+    assert 0 < rows["bicubic, Pillow"]["ratio"] < rows["awsrn_sd_x2 int8, litert"]["ratio"] < 1
+    assert all(10 < row["peak_mb"] < 1500 for row in rows.values())
+    folder = figures["folder"]
+    assert 0 < folder["rate"] < folder["bare_rate"]
+    assert f"{folder['share']:.0%}" in printed
 
 
 @pytest.mark.slow

@@ -11,10 +11,12 @@ front/front.json after each shape; shapes that it holds are not trained again.
 """
 
 import argparse
+import functools
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 from rivals import median_times
 
 from awsrn_keras.command_line import (
@@ -108,8 +110,8 @@ def trained(name: str, options: argparse.Namespace) -> dict:
     else:
         length = ["--epochs", str(EPOCHS), "--steps-per-epoch", str(options.steps // EPOCHS)]
         sources = ["--data", *options.data, "--val", *options.val]
-        network = ["--variant", name, "--scale", str(SCALE), "--run-dir", str(folder)]
-        fit.main([*network, *sources, *length, *FIT.split()])
+        shape = ["--variant", name, "--scale", str(SCALE), "--run-dir", str(folder)]
+        fit.main([*shape, *sources, *length, *FIT.split()])
     model = load_model(folder)
     calibration = load_pairs(options.data, SCALE, "train")
     validation = load_pairs(options.val, SCALE, "validation")
@@ -118,8 +120,8 @@ def trained(name: str, options: argparse.Namespace) -> dict:
         path = folder / f"{precision}.tflite"
         write_tflite(model, path, stored, (48, 48), calibration, name, dynamic=True)
         with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-            network = LiteRTModel(path)
-        psnr[precision] = score_bank(lambda lr, run=network: run(lr[None])[0], validation).psnr
+            runner = functools.partial(upscaled, LiteRTModel(path))
+        psnr[precision] = score_bank(runner, validation).psnr
     return {
         **asdict(SHAPES[name]),
         "parameters": fuse(model).count_params(),
@@ -128,17 +130,21 @@ def trained(name: str, options: argparse.Namespace) -> dict:
     }
 
 
+def upscaled(network: LiteRTModel, lr: np.ndarray) -> np.ndarray:
+    return network(lr[None])[0]
+
+
 def time_files(rows: dict[str, dict], folder: Path, runs: int) -> None:
     """Add the milliseconds of every shape's files to its row."""
     with messages_kept_back():
         models = {
-            (name, precision): LiteRTModel(folder / name / f"{precision}.tflite")
+            f"{name} {precision}": LiteRTModel(folder / name / f"{precision}.tflite")
             for name in rows
             for precision in FILES
         }
     times = median_times(models, SIZE, runs)
     for name, row in rows.items():
-        row["ms"] = {precision: 1000 * times[name, precision] for precision in FILES}
+        row["ms"] = {precision: 1000 * times[f"{name} {precision}"] for precision in FILES}
         row["machine"] = machine_name()
 
 

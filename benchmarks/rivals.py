@@ -120,7 +120,9 @@ def median_times(
 ) -> dict[str, float]:
     """Seconds that each takes for a picture of this size; every round runs all of them."""
     noise = np.random.default_rng(0).integers(0, 128, (1, *size, 3))
-    pictures = {name: noise.astype(pixel_type(model)) for name, model in models.items()}
+    pictures: dict[str, np.ndarray] = {
+        name: noise.astype(pixel_type(model)) for name, model in models.items()
+    }
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for round_ in range(runs + 1):  # the first warms up
         for name, model in models.items():

@@ -119,26 +119,16 @@ def measure_photograph(
         for name, command in commands.items():
             measured[name].append(run_python(*command))
     medians = {name: statistics.median(r.seconds for r in each) for name, each in measured.items()}
-    rows = [
-        {
-            "command": name,
-            "megapixels": megapixels,
-            "seconds": medians[name],
-            "ratio": medians[name] / medians[REFERENCE] if REFERENCE in medians else None,
-            "peak_mb": max(run.peak_mb for run in each),
-        }
-        for name, each in measured.items()
-    ]
-    cells = [
-        [
-            row["command"],
-            f"{row['seconds']:.1f} s",
-            f"{row['ratio']:.3f}" if row["ratio"] else "-",
-            f"{row['peak_mb']:.0f} MB",
-        ]
-        for row in rows
-    ]
-    print(aligned_table([[f"{megapixels:g} MP", "time", "ratio", "peak memory"], *cells]) + "\n")
+    table = [[f"{megapixels:g} MP", "time", "ratio", "peak memory"]]
+    rows = []
+    for name, each in measured.items():
+        seconds, peak_mb = medians[name], max(run.peak_mb for run in each)
+        ratio = seconds / medians[REFERENCE] if REFERENCE in medians else None
+        shown = f"{ratio:.3f}" if ratio else "-"
+        table.append([name, f"{seconds:.1f} s", shown, f"{peak_mb:.0f} MB"])
+        row = {"command": name, "megapixels": megapixels, "seconds": seconds}
+        rows.append(row | {"ratio": ratio, "peak_mb": peak_mb})
+    print(aligned_table(table) + "\n", flush=True)
     return rows
 
 

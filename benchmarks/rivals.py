@@ -104,7 +104,8 @@ def edsr(precision: str) -> bytes:
     for _ in range(5):
         features = features + conv(32)(conv(32, "relu")(features))
     features = head + conv(32)(features)
-    upscaled = ops.depth_to_space(conv(12)(features), 2, data_format="channels_last")
+    pixels = ops.relu(ops.minimum(conv(12)(features), 255.0))  # clipped in this order, as there
+    upscaled = ops.depth_to_space(pixels, 2, data_format="channels_last")
     random = np.random.default_rng(0)
     pictures = [random.uniform(0, 255, (1, 64, 64, 3)).astype("float32") for _ in range(4)]
     stored = STORED["float32" if precision == "float" else "int8"]

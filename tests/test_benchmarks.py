@@ -73,7 +73,7 @@ def test_edsr_is_the_network_of_mlperf_mobile(precision, pixels):
     assert sorted(kernels) == sorted([(32, 3, 3, 3), (12, 3, 3, 32), *[(32, 3, 3, 32)] * 11])
     result = model(np.random.default_rng(0).integers(0, 256, (1, 9, 14, 3)).astype(pixels))
     assert (result.shape, result.dtype) == ((1, 18, 28, 3), pixels)
-    assert result.std() > 1
+    assert 0 == result.min() < result.max() <= 255
 
 
 @pytest.mark.slow

@@ -229,7 +229,7 @@ def test_the_trained_checkpoint_scores_as_recorded_beside_it(shared, tmp_path):
         (["{other}", "--data", "{folder}/Set5"], "pictures of scale 2, not 3"),
         (["{network}", "--json", "{folder}"], "is a folder: name the JSON file"),
         (["nothing", "--data", "{folder}/Set5"], "nothing: no such model"),
-        (["awsrn_s_x2", "--precision", "int8"], "awsrn_s_x2 has no int8 file for LiteRT, only"),
+        (["awsrn_s_x2", "--precision", "int8"], "awsrn_s_x2 comes without a"),
         (["{network}", "--precision", "int8"], "Precision int8 is for presets on LiteRT"),
         (["awsrn_sd_x2", "--precision", "int8", "--engine", "keras"], "leave out the engine"),
     ],

@@ -92,7 +92,10 @@ def main() -> None:
         write_json(record, rows)
     print(table(rows))
     if options.plot:
-        plot({name: row for name, row in rows.items() if "ms" in row}, options.plot)
+        timed = {name: row for name, row in rows.items() if "ms" in row}
+        if not timed:
+            raise InputError(f"{record}: no shape was timed yet, give --time too.")
+        plot(timed, options.plot)
 
 
 def trained(name: str, options: argparse.Namespace) -> dict:

@@ -1,157 +1,176 @@
-"""Memory and time of `awsrn upscale` on large photographs, beside the bare network.
+"""Time and memory of whole `awsrn upscale` commands, from JPEG files into JPEG files.
 
     python benchmarks/upscale.py --megapixels 12 48
 
-upscales an enlarged photograph, from a JPEG file into a JPEG file, in a process of its own,
-and prints its peak resident memory and wall time. "bare" is the time of the network alone
-for as many pixels, in windows of 512x512 without margins; "ratio" is that of the whole
-command, less its start-up (the time for a picture of 64x64), to it. Every ten seconds the
-command is stopped, and its clock with it, while the bare network is timed: so both meet the
-same disturbances. On an idle machine: about ten minutes on two processor cores.
+upscales a photograph of each size with each preset, in floating point with Keras and LiteRT and
+in 8 bits, and with Pillow's bicubic: in turn, each in a process of its own, medians of --runs.
+"ratio" is to awsrn_sd_x2 in floating point with Keras. Then awsrn_sd_x2 in 8 bits upscales a
+folder of small pictures, beside the bare network on the same pictures, decoded beforehand. On
+an idle machine with two cores about an hour; with --megapixels 12 it takes a quarter of that.
 """
 
 import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TextIO, cast
+from typing import NamedTuple, TextIO, cast
 
-from awsrn_keras.command_line import command_parser, run_command, start_backend
+from awsrn_keras.command_line import command_parser, cpu_cores, run_command
 from awsrn_keras.files import write_json
-from awsrn_keras.network.presets import presets
+from awsrn_keras.tables import aligned_table
 
-WINDOW = 512
-PAUSE_EVERY = 10  # seconds
+REFERENCE = "awsrn_sd_x2 float, keras"
+SMALL = 256  # height and width of the pictures in the folder
+
+# In processes of their own: a child's peak memory is at least its parent's.
+PHOTOGRAPHS = """
+import sys
+import numpy as np
+from PIL import Image
+from skimage import data
+height, width, *files = sys.argv[1:]
+size = int(height), int(width)
+photographs = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
+random = np.random.default_rng(0)
+for number, file in enumerate(files):
+    photograph = photographs[number % 4]
+    missing = [(0, max(0, n - m)) for n, m in zip(size, photograph.shape)]
+    photograph = np.pad(photograph, [*missing, (0, 0)], "symmetric")
+    top, left = (random.integers(m - n + 1) for n, m in zip(size, photograph.shape))
+    window = photograph[top : top + size[0], left : left + size[1]]
+    Image.fromarray(window).save(file, quality=90)
+"""
+BICUBIC = """
+import sys
+from PIL import Image
+picture = Image.open(sys.argv[1])
+size = 2 * picture.width, 2 * picture.height
+picture.resize(size, Image.Resampling.BICUBIC).save(sys.argv[2], quality=95)
+"""
+BARE_NETWORK = """
+import sys, time
+import numpy as np
+from PIL import Image
+from awsrn_keras.command_line import messages_kept_back
+from awsrn_keras.upscaling.engines import make_engine
+with messages_kept_back():
+    engine = make_engine("awsrn_sd_x2", precision="int8")
+windows = [np.asarray(Image.open(file)) for file in sys.argv[1:]]
+engine(windows[0])
+start = time.perf_counter()
+for window in windows:
+    engine(window)
+print(time.perf_counter() - start)
+"""
+
+
+class Run(NamedTuple):
+    """Wall time and peak resident memory of a command, and what it printed."""
+
+    seconds: float
+    peak_mb: float
+    printed: str
 
 
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    option("--megapixels", type=float, nargs="+", default=[12, 48], help="default 12 48")
-    option("--preset", nargs="+", default=["awsrn_sd_x2"], help="default awsrn_sd_x2")
-    option("--engine", nargs="+", default=["keras"], help="keras, litert (default keras)")
-    option("--format", default="jpeg", help="of the results (default jpeg)")
+    option("--megapixels", type=float, nargs="*", default=[12, 48], help="default 12 48")
+    option("--preset", nargs="+", default=["awsrn_sd_x2", "awsrn_nano_x2"], help="of scale 2")
+    option("--pictures", type=int, default=500, help="in the folder (default %(default)s)")
+    option("--runs", type=int, default=3, help="of each command (default %(default)s)")
     option("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parse
 
 
 def main() -> None:
     options = parser().parse_args()
-    print(start_backend(), flush=True)
-    rows = []
-    print("preset        engine    MP     bare    whole  start-up  ratio  peak MB  less pictures")
+    print(f"x2, JPEG to JPEG, {cpu_cores()} cores, medians of {options.runs}", flush=True)
+    figures: dict = {"photographs": []}
     with tempfile.TemporaryDirectory() as folder:
-        for preset in options.preset:
-            for engine in options.engine:
-                setting = (Path(folder), preset, engine, options.format)
-                with BareNetwork(preset, engine) as bare:
-                    start_up = measure_command(bare, *setting, 0.004096)["seconds"]
-                    for megapixels in options.megapixels:
-                        row = measure_command(bare, *setting, megapixels) | {"start_up": start_up}
-                        row["ratio"] = (row["seconds"] - start_up) / row["bare"]
-                        rows.append(row)
-                        print(
-                            f"{preset:13} {engine:8} {row['megapixels']:4.1f} {row['bare']:7.1f}s "
-                            f"{row['seconds']:7.1f}s {start_up:8.1f}s {row['ratio']:6.2f} "
-                            f"{row['peak_mb']:8.0f} {row['peak_mb'] - row['pictures_mb']:14.0f}",
-                            flush=True,
-                        )
+        for megapixels in options.megapixels:
+            rows = measure_photograph(Path(folder), megapixels, options.preset, options.runs)
+            figures["photographs"] += rows
+        if options.pictures:
+            figures["folder"] = measure_folder(Path(folder), options.pictures, options.runs)
     if options.json:
-        write_json(options.json, rows)
+        write_json(options.json, figures)
 
 
-class BareNetwork:
-    """The network alone, in a process without anything else; in between it waits."""
-
-    _CODE = (
-        "import sys, time, numpy as np\n"
-        "if sys.argv[2] == 'keras':\n"
-        "    from awsrn_keras.command_line import start_backend; start_backend()\n"
-        "    from awsrn_keras.upscaling.keras_engine import KerasEngine as Engine\n"
-        "else: from awsrn_keras.upscaling.litert_engine import LiteRTEngine as Engine\n"
-        "engine, size = Engine(sys.argv[1]), int(sys.argv[3])\n"
-        "window = np.random.default_rng(0).uniform(0, 255, (size, size, 3)).astype('float32')\n"
-        "engine(window)\n"
-        "for line in sys.stdin:\n"
-        "    start = time.perf_counter(); engine(window)\n"
-        "    print(time.perf_counter() - start, flush=True)\n"
-    )
-
-    def __init__(self, preset: str, engine: str) -> None:
-        command = [sys.executable, "-c", self._CODE, preset, engine, str(WINDOW)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self._ask = cast(TextIO, self._process.stdin)
-        self._answer = cast(TextIO, self._process.stdout)
-        self.seconds()
-
-    def seconds(self) -> float:
-        """Time of one window."""
-        self._ask.write("\n")
-        self._ask.flush()
-        return float(self._answer.readline())
-
-    def __enter__(self) -> "BareNetwork":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ask.close()
-        self._process.wait()
-
-
-def measure_command(
-    bare: BareNetwork, folder: Path, preset: str, engine: str, format: str, megapixels: float
-) -> dict:
-    """Wall time and peak memory of the command on a photograph of 4:3 (64x64 for the smallest)."""
-    from PIL import Image
-    from skimage import data
-
+def measure_photograph(
+    folder: Path, megapixels: float, presets: list[str], runs: int
+) -> list[dict]:
+    """Measure all commands on one photograph of 4:3, and print a table."""
+    source, result = folder / "photograph.jpg", folder / "result.jpg"
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(megapixels * 1e6 / height)
-    source = folder / "photograph.jpg"
-    Image.fromarray(data.astronaut()).resize((width, height), Image.Resampling.LANCZOS).save(source)
-    command = [sys.executable, "-m", "awsrn_keras", "upscale", source, "-o", folder / "out"]
-    command += ["--preset", preset, "--engine", engine, "--format", format, "--overwrite"]
-    windows = [bare.seconds() for _ in range(3)]
+    run_python("-c", PHOTOGRAPHS, height, width, source)
+    commands = {"bicubic, Pillow": ("-c", BICUBIC, source, result)}
+    for preset in presets:
+        for precision, engine in (("float", "keras"), ("float", "litert"), ("int8", "litert")):
+            how = ("--preset", preset, "--precision", precision, "--engine", engine)
+            commands[f"{preset} {precision}, {engine}"] = upscale(source, result, *how)
+    measured: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            measured[name].append(run_python(*command))
+    medians = {name: statistics.median(r.seconds for r in each) for name, each in measured.items()}
+    table = [[f"{megapixels:g} MP", "time", "ratio", "peak memory"]]
+    rows = []
+    for name, each in measured.items():
+        seconds, peak_mb = medians[name], max(run.peak_mb for run in each)
+        ratio = seconds / medians[REFERENCE] if REFERENCE in medians else None
+        shown = f"{ratio:.3f}" if ratio else "-"
+        table.append([name, f"{seconds:.1f} s", shown, f"{peak_mb:.0f} MB"])
+        row = {"command": name, "megapixels": megapixels, "seconds": seconds}
+        rows.append(row | {"ratio": ratio, "peak_mb": peak_mb})
+    print(aligned_table(table) + "\n", flush=True)
+    return rows
+
+
+def measure_folder(folder: Path, pictures: int, runs: int) -> dict:
+    """The rate of a folder of small pictures, and that of the bare network, pictures a second."""
+    sources = folder / "small"
+    sources.mkdir()
+    files = [sources / f"{number}.jpg" for number in range(pictures)]
+    run_python("-c", PHOTOGRAPHS, SMALL, SMALL, *files)
+    command = upscale(sources, folder / "large", "--precision", "int8")
+    whole, bare = [], []
+    for _ in range(runs):
+        whole.append(run_python(*command).seconds)
+        bare.append(float(run_python("-c", BARE_NETWORK, *files).printed))
+    rate, bare_rate = (pictures / statistics.median(seconds) for seconds in (whole, bare))
+    print(
+        f"{pictures} pictures of {SMALL}x{SMALL}, awsrn_sd_x2 int8: {rate:.1f} a second, the bare "
+        f"network {bare_rate:.1f}: {rate / bare_rate:.0%}"
+    )
+    return {"pictures": pictures, "rate": rate, "bare_rate": bare_rate, "share": rate / bare_rate}
+
+
+def upscale(source: Path, result: Path, *how: str) -> tuple:
+    return ("-m", "awsrn_keras", "upscale", source, "-o", result, "--overwrite", *how)
+
+
+def run_python(*arguments: object) -> Run:
+    """Run Python with these arguments.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    command = [sys.executable, *map(str, arguments)]
     start = time.perf_counter()
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
-    stopped = 0.0
-    while not ended(process, PAUSE_EVERY):
-        process.send_signal(signal.SIGSTOP)
-        pause = time.perf_counter()
-        windows += [bare.seconds() for _ in range(3)]
-        stopped += time.perf_counter() - pause
-        process.send_signal(signal.SIGCONT)
-    seconds = time.perf_counter() - start - stopped
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    printed = cast(TextIO, process.stdout).read()
     _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command} failed")
-    scale = presets()[preset]["scale"]
-    return {
-        "preset": preset,
-        "engine": engine,
-        "megapixels": width * height / 1e6,
-        "bare": statistics.median(windows) * width * height / WINDOW**2,
-        "seconds": seconds,
-        "peak_mb": used.ru_maxrss / 1024,
-        "pictures_mb": 3 * width * height * (1 + scale**2) / 2**20,
-    }
-
-
-def ended(process: subprocess.Popen, seconds: float) -> bool:
-    """Whether the process ends within a time; it is still to be waited for."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return True
-        time.sleep(0.02)
-    return False
+    return Run(seconds, used.ru_maxrss / 1024, printed)
 
 
 if __name__ == "__main__":

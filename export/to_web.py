@@ -22,14 +22,15 @@ from export.web.server import page_server
 
 _SOURCE = Path(__file__).parent / "web" / "page"
 _MANIFEST = "models.json"
+_OFFERED = ("awsrn_nano", "awsrn_sd")
 
 
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    names = [f"awsrn_sd_x{scale}" for scale in (2, 3, 4)]
-    listed = "see `awsrn presets` (default %(default)s)"
-    option("--preset", nargs="+", default=names, metavar="NAME", help=listed)
+    offered = [name for name in presets() if name.startswith(_OFFERED)]
+    listed = "see `awsrn presets` (default all of awsrn_nano and awsrn_sd)"
+    option("--preset", nargs="+", default=offered, metavar="NAME", help=listed)
     option(
         "--precision",
         nargs="+",

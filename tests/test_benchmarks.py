@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from awsrn_keras.network.presets import WEIGHTS
+from awsrn_keras.upscaling.litert_model import LiteRTModel
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -20,14 +25,78 @@ def run(name, *options, cwd=None):
 
 
 @pytest.mark.slow
-def test_upscale_measures_the_command_beside_the_bare_network(tmp_path):
-    run("upscale", "--megapixels", 0.3, "--engine", "litert", "--json", tmp_path / "figures.json")
+def test_upscale_measures_whole_commands(tmp_path):
+    options = ["--megapixels", 0.1, "--preset", "awsrn_sd_x2", "--pictures", 3, "--runs", 1]
+    printed = run("upscale", *options, "--json", tmp_path / "figures.json")
 
-    (row,) = json.loads((tmp_path / "figures.json").read_text())
-    assert row["megapixels"] == pytest.approx(0.3, rel=0.01)
-    assert 0 < row["start_up"] < row["seconds"]
-    assert row["ratio"] > 0.5
-    assert 50 < row["peak_mb"] < 1500
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    rows = {row["command"]: row for row in figures["photographs"]}
+    names = ["float, keras", "float, litert", "int8, litert"]
+    assert list(rows) == ["bicubic, Pillow", *(f"awsrn_sd_x2 {name}" for name in names)]
+    assert rows["awsrn_sd_x2 float, keras"]["ratio"] == 1
+    assert 0 < rows["bicubic, Pillow"]["ratio"] < rows["awsrn_sd_x2 int8, litert"]["ratio"] < 1
+    assert all(10 < row["peak_mb"] < 1500 for row in rows.values())
+    folder = figures["folder"]
+    assert 0 < folder["rate"] < folder["bare_rate"]
+    assert f"{folder['share']:.0%}" in printed
+
+
+@pytest.mark.slow
+def test_rivals_times_files_beside_edsr(tmp_path):
+    own = WEIGHTS / "awsrn_s_x2.tflite"
+    options = [
+        "--size",
+        "30x44",
+        "--runs",
+        2,
+        "--preset",
+        "awsrn_nano_x2",
+        "--file",
+        f"other={own}",
+    ]
+    printed = run("rivals", *options, "--json", tmp_path / "times.json")
+
+    times = json.loads((tmp_path / "times.json").read_text())["30x44"]
+    ours = ["awsrn_nano_x2 float", "awsrn_nano_x2 int8", "other"]
+    assert list(times) == ["EDSR f32b5 float", "EDSR f32b5 int8", *ours]
+    assert min(times.values()) > 0
+    assert re.search(r"^EDSR f32b5 int8 +[\d.]+ ms +1.00$", printed, re.MULTILINE)
+    assert f"{times['other'] / times['EDSR f32b5 float']:.2f}" in printed.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "pixels"), [("float", np.float32), ("int8", np.uint8)])
+def test_edsr_is_the_network_of_mlperf_mobile(precision, pixels):
+    model = LiteRTModel(runpy.run_path(str(BENCHMARKS / "rivals.py"))["edsr"](precision))
+    tensors = model.interpreter.get_tensor_details()
+    kernels = [tuple(t["shape"]) for t in tensors if len(t["shape"]) == 4 and t["shape"][1] == 3]
+    assert sorted(kernels) == sorted([(32, 3, 3, 3), (12, 3, 3, 32), *[(32, 3, 3, 32)] * 11])
+    result = model(np.random.default_rng(0).integers(0, 256, (1, 9, 14, 3)).astype(pixels))
+    assert (result.shape, result.dtype) == ((1, 18, 28, 3), pixels)
+    assert 0 == result.min() < result.max() <= 255
+
+
+@pytest.mark.slow
+def test_nano_front_keeps_what_is_trained_and_draws_it(tmp_path):
+    out, plot = ["-o", tmp_path / "front"], tmp_path / "front.png"
+    train = ["--data", "sample", "--val", "sample", "--steps", 5, "--shape", "kernels_3"]
+    run("nano_front", *train, "awsrn_nano", *out)
+    record = tmp_path / "front/front.json"
+    rows = json.loads(record.read_text())
+    assert {name: row["kernel_sizes"] for name, row in rows.items()} == {
+        "kernels_3": [3],
+        "awsrn_nano": [3, 5],
+    }
+    assert rows["awsrn_nano"]["parameters"] - rows["kernels_3"]["parameters"] == 12 * 16 * 16
+    assert all(row["psnr"]["float"] != row["psnr"]["int8"] > 5 for row in rows.values())
+
+    assert "Best epoch" not in run("nano_front", *train, *out)  # it is there
+    assert json.loads(record.read_text()) == rows
+    run("nano_front", "--time", "--runs", 1, "--plot", plot, *out)
+    timed = json.loads(record.read_text())
+    assert all(row["ms"]["float"] > 0 < row["ms"]["int8"] for row in timed.values())
+    with Image.open(plot) as drawn:
+        assert drawn.width > 300
 
 
 @pytest.mark.slow

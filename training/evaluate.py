@@ -1,6 +1,7 @@
 """Score models on sets of pictures: PSNR and SSIM on luma, beside bicubic and the paper.
 
     python training/evaluate.py awsrn_sd_x2 --data Set5 Set14
+    python training/evaluate.py awsrn_sd_x2 awsrn_nano_x2 --precision float int8 --data Set5
 
 Measured as published: 8-bit results, luma, as many border pixels left out as the scale;
 the score of a set is the mean over its pictures.
@@ -8,11 +9,22 @@ the score of a set is the mean over its pictures.
 
 import argparse
 import functools
+import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from awsrn_keras.command_line import command_parser, run_command, start_backend
+from awsrn_keras.command_line import (
+    command_parser,
+    messages_kept_back,
+    run_command,
+    start_backend,
+)
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
+
+if TYPE_CHECKING:
+    from awsrn_keras.network.model import AWSRN
+    from awsrn_keras.upscaling.engine import Engine
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +53,19 @@ def parser() -> argparse.ArgumentParser:
         help="score under these conditions, e.g. clean jpeg75 noise10 blur1 (JPEG of a quality, "
         "noise and blur of a standard deviation in LR levels and HR pixels; default clean)",
     )
+    option(
+        "--precision",
+        nargs="+",
+        choices=("float", "int8"),
+        default=["float"],
+        help="int8 scores the 8-bit networks of presets; both score each model twice "
+        "(default float)",
+    )
+    option(
+        "--engine",
+        choices=("auto", "litert", "keras"),
+        help="what runs the networks (default keras, and litert for int8)",
+    )
     option("--scale", type=int, metavar="S", help="magnification (default: the models' own)")
     option("--per-image", action="store_true", help="print the score of every picture too")
     option(
@@ -62,22 +87,21 @@ def main(arguments: list[str] | None = None) -> None:
     from awsrn_keras.scoring.image_sets import load_image_sets
     from awsrn_keras.scoring.score import bicubic
     from awsrn_keras.scoring.scoreboard import Upscaler, image_table, mean_table, measure
-    from awsrn_keras.upscaling.keras_engine import KerasEngine
     from awsrn_keras.upscaling.upscale import upscale
 
     models = {name: load_model(name) for name in options.models}
     scale = common_scale(models, options.scale)
+    rows = networks(models, options.engine, options.precision)
+    upscalers: dict[str, Upscaler] = {"bicubic": functools.partial(bicubic, scale=scale)}
+    for row, (engine, _) in rows.items():
+        upscalers[row] = functools.partial(
+            upscale, model=engine, self_ensemble=options.self_ensemble
+        )
     image_sets = [
         image_set.degraded(condition)
         for image_set in load_image_sets(options.data, scale)
         for condition in options.degrade
     ]
-    upscalers: dict[str, Upscaler] = {"bicubic": functools.partial(bicubic, scale=scale)}
-    for name, model in models.items():
-        engine = KerasEngine(model)
-        upscalers[name] = functools.partial(
-            upscale, model=engine, self_ensemble=options.self_ensemble
-        )
     variants = dict.fromkeys(model.variant for model in models.values())
     results = [measure(image_set, upscalers, variants) for image_set in image_sets]
 
@@ -91,7 +115,28 @@ def main(arguments: list[str] | None = None) -> None:
 
         plot_jpeg(results, options.degrade, options.plot)
     if options.output:
-        write_scores(options.output, scale, options.self_ensemble, models, results)
+        write_scores(options.output, scale, options.self_ensemble, rows, results)
+
+
+def networks(
+    models: dict[str, "AWSRN"], engine: str | None, precisions: list[str]
+) -> dict[str, tuple["Engine", dict]]:
+    """What runs each model in each precision, and facts about it, by its row in the table."""
+    from awsrn_keras.upscaling.engines import choose_engine, make_engine
+    from awsrn_keras.upscaling.litert_engine import device_line
+
+    rows = {}
+    for (name, model), precision in itertools.product(models.items(), precisions):
+        wanted = engine or ("litert" if precision == "int8" else "keras")
+        chosen = choose_engine(name, wanted, precision)
+        with messages_kept_back():  # LiteRT tells that it uses XNNPACK
+            made = make_engine(model if chosen == "keras" else name, chosen, precision)
+        facts = {"variant": model.variant, "parameters": model.count_params()}
+        row = name if precision == "float" else f"{name} {precision}"
+        rows[row] = made, facts | {"engine": chosen, "precision": precision}
+    if "litert" in [facts["engine"] for _, facts in rows.values()]:
+        print(device_line(), flush=True)
+    return rows
 
 
 def common_scale(models: dict, wanted: int | None) -> int:
@@ -108,16 +153,13 @@ def common_scale(models: dict, wanted: int | None) -> int:
     return scale
 
 
-def write_scores(path: Path, scale: int, self_ensemble: bool, models: dict, results: list) -> None:
+def write_scores(path: Path, scale: int, self_ensemble: bool, rows: dict, results: list) -> None:
     """Record the models, how it was measured, and every score."""
     record = {
         "scale": scale,
         "border": scale,
         "self_ensemble": self_ensemble,
-        "models": {
-            name: {"variant": model.variant, "parameters": model.count_params()}
-            for name, model in models.items()
-        },
+        "models": {row: facts for row, (_, facts) in rows.items()},
         "sets": [result.to_json() for result in results],
     }
     write_json(path, record)

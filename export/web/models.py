@@ -39,8 +39,11 @@ def put_model(
     write_tflite(model, folder / file, precision, (tile, tile), bank, origin)
     content = (folder / file).read_bytes()
     facts = read_metadata(content)
+    photo = origin.endswith("_photo")
     return {
         "file": file,
+        "network": facts["variant"] + ("_photo" if photo else ""),
+        "purpose": "for photographs with JPEG and noise" if photo else "",
         "bytes": len(content),
         "tile": facts["size"][0],
         "probe": probe(folder / file, tile),

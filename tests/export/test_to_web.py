@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from optional import missing
 
+from awsrn_keras import presets
 from awsrn_keras.errors import InputError
 from export import to_web
 from export.web import litert_js
@@ -29,6 +30,13 @@ def test_wrong_options_are_refused_before_any_work(options, message, tmp_path):
     with pytest.raises(InputError, match=message):
         to_web.main([*options, "-o", str(tmp_path / "page")])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_awsrn_nano_is_offered_first():
+    offered = to_web.parser().parse_args([]).preset
+    assert offered[0] == "awsrn_nano_x2"
+    variants = ("awsrn_nano", "awsrn_sd")
+    assert set(offered) == {n for n, card in presets().items() if card["variant"] in variants}
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

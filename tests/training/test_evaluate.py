@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from awsrn_keras import AWSRN, psnr_y, ssim_y, upscale
+from awsrn_keras import AWSRN, presets, psnr_y, ssim_y, upscale
 from awsrn_keras.command_line import run_command
 from awsrn_keras.errors import InputError
+from awsrn_keras.network.presets import WEIGHTS
 from awsrn_keras.scoring.image_sets import load_image_sets
 from awsrn_keras.scoring.published import published
 from awsrn_keras.scoring.score import Score, bicubic
@@ -82,7 +83,14 @@ def test_the_table_and_the_json_hold_the_measured_scores(benchmark, network, tmp
 
     record = strict_json(output.read_text())
     assert (record["scale"], record["border"], record["self_ensemble"]) == (2, 2, False)
-    assert record["models"] == {file: {"variant": "awsrn_s", "parameters": 397482}}
+    assert record["models"] == {
+        file: {
+            "variant": "awsrn_s",
+            "parameters": 397482,
+            "engine": "keras",
+            "precision": "float",
+        }
+    }
     (image_set,) = record["sets"]
     assert image_set["name"] == "Set5"
     assert image_set["published"] == {"awsrn_s": {"psnr": 37.75, "ssim": 0.9596}}
@@ -93,6 +101,43 @@ def test_the_table_and_the_json_hold_the_measured_scores(benchmark, network, tmp
         np.testing.assert_allclose(rows, scores, rtol=1e-6)
         means = (recorded["psnr"], recorded["ssim"])
         np.testing.assert_allclose(means, np.mean(scores, axis=0), rtol=1e-6)
+
+
+def test_float_and_eight_bits_stand_beside_each_other(benchmark, tmp_path, capsys):
+    name, output = "awsrn_nano_x2", tmp_path / "out.json"
+    options = ["--precision", "float", "int8", "--degrade", "clean", "noise10"]
+    main([name, *options, "--data", str(benchmark), "--json", str(output)])
+
+    printed, record = capsys.readouterr().out, strict_json(output.read_text())
+    clean, noisy = (image_set["scores"] for image_set in record["sets"])
+    exact = scores_by_hand(benchmark, lambda lr: upscale(lr, name, engine="keras"))
+    eight = scores_by_hand(benchmark, lambda lr: upscale(lr, name, precision="int8"))
+    assert abs(exact[0][0] - eight[0][0]) > 1e-3
+    rows = {name: exact, f"{name} int8": eight}
+    assert list(clean) == list(noisy) == ["bicubic", *rows]
+    for row, scores in rows.items():
+        psnr, ssim = np.mean(scores, axis=0)
+        assert clean[row]["psnr"] == pytest.approx(psnr)
+        assert re.search(rf"^{row} +{psnr:.2f} / {ssim:.4f} ", printed, re.MULTILINE)
+        assert noisy[row]["psnr"] != clean[row]["psnr"]
+    engines = {row: facts["engine"] for row, facts in record["models"].items()}
+    assert engines == {name: "keras", f"{name} int8": "litert"}
+    assert ", LiteRT " in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "preset", [name for name in presets() if (WEIGHTS / f"{name}_int8.tflite").is_file()]
+)
+def test_eight_bits_lose_at_most_0_08_db_over_both_sets(preset, shared, tmp_path):
+    output = tmp_path / "out.json"
+    folders = [str(shared / "data/benchmarks" / name) for name in ("Set5", "Set14")]
+    main([preset, "--precision", "int8", "--data", *folders, "--json", str(output)])
+    lost = {}
+    for image_set in strict_json(output.read_text())["sets"]:
+        eight = image_set["scores"][f"{preset} int8"]["psnr"]
+        lost[image_set["name"]] = presets()[preset]["psnr"][image_set["name"]] - eight
+    assert 0.01 < (5 * lost["Set5"] + 14 * lost["Set14"]) / 19 <= 0.08
 
 
 @pytest.mark.slow
@@ -184,6 +229,9 @@ def test_the_trained_checkpoint_scores_as_recorded_beside_it(shared, tmp_path):
         (["{other}", "--data", "{folder}/Set5"], "pictures of scale 2, not 3"),
         (["{network}", "--json", "{folder}"], "is a folder: name the JSON file"),
         (["nothing", "--data", "{folder}/Set5"], "nothing: no such model"),
+        (["awsrn_s_x2", "--precision", "int8"], "awsrn_s_x2 comes without a"),
+        (["{network}", "--precision", "int8"], "Precision int8 is for presets on LiteRT"),
+        (["awsrn_sd_x2", "--precision", "int8", "--engine", "keras"], "leave out the engine"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(

@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     if shutil.which("npm") is None:
         missing("no npm, which fetches LiteRT.js: make system")
     folder = tmp_path_factory.mktemp("web") / "page"
-    presets = ["--preset", "awsrn_sd_x2", "awsrn_s_x3"]
+    presets = ["--preset", "awsrn_sd_x2", "awsrn_s_x3", "awsrn_nano_x4"]
     main([*presets, "--precision", "float16", "int8", "--tile", str(TILE), "-o", str(folder)])
     return folder
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from awsrn_keras import AWSRN
+from awsrn_keras.data import load_pairs
 from export import to_web
 from export.tflite.flatbuffer import read_metadata
-from export.web.models import probe_picture
+from export.web.models import probe_picture, put_model
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +28,27 @@ def test_manifest_says_what_the_files_say(site):
         "models/awsrn_sd_x2_int8.tflite",
         "models/awsrn_s_x3_float16.tflite",
         "models/awsrn_s_x3_int8.tflite",
+        "models/awsrn_nano_x4_float16.tflite",
+        "models/awsrn_nano_x4_int8.tflite",
     ]
     for model in models:
         facts = read_metadata((site.folder / model["file"]).read_bytes())
         for key in ("variant", "scale", "precision", "receptive_field", "license"):
             assert model[key] == facts[key]
+        assert (model["network"], model["purpose"]) == (facts["variant"], "")
         assert [model["tile"]] * 2 == facts["size"]
         assert model["bytes"] == (site.folder / model["file"]).stat().st_size
+
+
+def test_a_preset_for_photographs_is_a_network_of_its_own(tmp_path):
+    (tmp_path / "models").mkdir()
+    model, bank = AWSRN("awsrn_nano", 2), load_pairs("sample", 2, "train")
+
+    entry = put_model(model, tmp_path, "float16", 32, bank, "awsrn_nano_x2_photo")
+
+    assert entry["file"] == "models/awsrn_nano_x2_photo_float16.tflite"
+    assert (entry["variant"], entry["network"]) == ("awsrn_nano", "awsrn_nano_photo")
+    assert entry["purpose"] == "for photographs with JPEG and noise"
 
 
 def test_probe_holds_pixels_of_the_result(site):

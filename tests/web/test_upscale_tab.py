@@ -54,6 +54,38 @@ def test_another_network_and_scale_can_be_chosen(page, site, picture):
     assert largest_difference(result, expected(site, pixels, scale=3)[0]) <= 1
 
 
+def test_awsrn_nano_upscales(page, site, picture):
+    path, pixels = picture(52, 64)
+
+    upscale(page, path, "wasm", scale="4", precision="int8")
+
+    assert page.get_by_label("Network").input_value() == "awsrn_nano"
+    wanted, _ = expected(site, pixels, scale=4, precision="int8")
+    assert wanted.std() > 30
+    assert largest_difference(download(page), wanted) <= 1
+
+
+def test_networks_for_photographs_are_offered_beside_the_others(new_page, picture):
+    def with_photo(route):
+        manifest = route.fetch().json()
+        purpose = "for photographs with JPEG and noise"
+        photo = {**manifest["models"][0], "network": "awsrn_sd_photo", "purpose": purpose}
+        route.fulfill(json={**manifest, "models": [*manifest["models"], photo]})
+
+    page = new_page(routes=[("**/models.json", with_photo)])
+    network = page.get_by_label("Network")
+    assert network.locator("option").all_inner_texts() == [
+        "awsrn_sd",
+        "awsrn_sd, for photographs with JPEG and noise",
+    ]
+    network.select_option("awsrn_sd_photo")
+
+    upscale(page, picture(48, 50)[0], "wasm")
+
+    name = "awsrn_sd ×2, for photographs with JPEG and noise, float16"
+    assert name in page.locator("#facts").inner_text()
+
+
 def test_a_picture_smaller_than_a_window_is_mirrored(page, site, picture):
     path, pixels = picture(20, 60)
 

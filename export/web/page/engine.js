@@ -77,6 +77,7 @@ function workerFor(accelerator) {
 }
 
 function stop(stopped) {
+  stopped.onmessage = null; // what it posted before it ended is of no task any more
   stopped.terminate();
   if (worker === stopped) worker = null;
 }

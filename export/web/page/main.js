@@ -13,6 +13,7 @@ try {
   new BenchmarkTab(manifest, gpu);
 } catch (error) {
   const message = document.getElementById("message");
+  message.ariaLive = "assertive";
   message.textContent = `The page could not be loaded: ${error.message}`;
   message.classList.add("error");
 }

@@ -10,15 +10,19 @@ export async function loadManifest() {
 }
 
 /** E.g. "awsrn_sd ×2, float16". */
-export function modelName({ variant, scale, precision }) {
-  return `${variant} ×${scale}, ${precision}`;
+export function modelName({ variant, scale, purpose, precision }) {
+  return listed(`${variant} ×${scale}`, purpose, precision);
+}
+
+function listed(...words) {
+  return words.filter(Boolean).join(", ");
 }
 
 /** Three fields, scale, network and precision, that offer only what there is. */
 export class ModelForm {
   /**
    * @param {object[]} models Entries of models.json.
-   * @param {{scale: Element, variant: Element, precision: Element}} fields Empty selects.
+   * @param {{scale: Element, network: Element, precision: Element}} fields Empty selects.
    */
   constructor(models, fields) {
     this.models = models;
@@ -31,13 +35,13 @@ export class ModelForm {
 
   /** The entry of models.json that is chosen. */
   get model() {
-    return this.matching(["scale", "variant", "precision"])[0];
+    return this.matching(["scale", "network", "precision"])[0];
   }
 
   refresh() {
     const label = {
       scale: (model) => `×${model.scale}`,
-      variant: (model) => model.variant,
+      network: (model) => listed(model.variant, model.purpose),
       precision: (model) => model.label,
     };
     const above = [];

@@ -40,6 +40,7 @@ async function upscale(network, { scale, tile, receptive_field: margin }, { bitm
       );
       block.data.fill(255);
       for (const channels of layers) {
+        if (channels === ALPHA && isConstant(constant, row, column, picture.width)) continue;
         readWindow(picture, row.start, column.start, tile, channels, network.input);
         const window = {
           values: await network.run(),
@@ -57,6 +58,15 @@ async function upscale(network, { scale, tile, receptive_field: margin }, { bitm
     }
   }
   return { milliseconds: performance.now() - began, threads: network.threads };
+}
+
+/** Whether `alpha` is nowhere -1 within the inner part of a window. */
+function isConstant(alpha, row, column, pictureWidth) {
+  for (let y = row.begin; y < row.end; y++) {
+    const values = alpha.subarray(y * pictureWidth + column.begin, y * pictureWidth + column.end);
+    if (values.includes(-1)) return false;
+  }
+  return true;
 }
 
 /** Give a block the alpha of the picture where that is not -1; `alpha` begins at its corner. */

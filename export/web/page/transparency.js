@@ -23,11 +23,11 @@ export function fillTransparent({ data, width, height }) {
   const visible = new Uint8Array(width * height);
   for (let i = 0; i < visible.length; i++) {
     visible[i] = data[4 * i + 3] > 0;
-    colours.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
+    copyColour(data, 4 * i, colours, 3 * i);
   }
   fill({ colours, visible, width, height });
   for (let i = 0; i < visible.length; i++) {
-    data.set(colours.subarray(3 * i, 3 * i + 3), 4 * i);
+    copyColour(colours, 3 * i, data, 4 * i);
   }
 }
 
@@ -66,38 +66,33 @@ function fill(level) {
     for (let x = 0; x < level.width; x++, i++) {
       if (level.visible[i]) continue;
       const block = (y >> 1) * coarse.width + (x >> 1);
-      level.colours.set(coarse.colours.subarray(3 * block, 3 * block + 3), 3 * i);
+      copyColour(coarse.colours, 3 * block, level.colours, 3 * i);
     }
   }
 }
 
 /** Means of the visible colours over blocks of 2x2. */
-function halved(level) {
-  const width = Math.ceil(level.width / 2);
-  const height = Math.ceil(level.height / 2);
-  const colours = new Uint8Array(3 * width * height);
-  const visible = new Uint8Array(width * height);
-  for (let block = 0; block < visible.length; block++) {
-    const sums = [0, 0, 0];
-    let count = 0;
-    for (const i of pixelsOf(block, width, level)) {
-      if (!level.visible[i]) continue;
-      count++;
-      for (let c = 0; c < 3; c++) sums[c] += level.colours[3 * i + c];
-    }
-    visible[block] = count > 0;
-    for (let c = 0; c < 3; c++) {
-      colours[3 * block + c] = (sums[c] + (count >> 1)) / Math.max(count, 1);
+function halved({ colours, visible, width, height }) {
+  const coarse = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
+  const counts = new Uint8Array(coarse.width * coarse.height);
+  const means = new Uint16Array(3 * counts.length); // sums at first
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (!visible[i]) continue;
+      const block = (y >> 1) * coarse.width + (x >> 1);
+      counts[block]++;
+      for (let c = 0; c < 3; c++) means[3 * block + c] += colours[3 * i + c];
     }
   }
-  return { colours, visible, width, height };
+  for (let i = 0; i < means.length; i++) {
+    const count = counts[Math.floor(i / 3)];
+    means[i] = (means[i] + (count >> 1)) / Math.max(count, 1);
+  }
+  return { colours: means, visible: counts, ...coarse };
 }
 
-/** Indices of the pixels of `level` in a block; at odd borders fewer than four. */
-function pixelsOf(block, width, level) {
-  const x = 2 * (block % width);
-  const y = 2 * Math.floor(block / width);
-  const rows = y + 1 < level.height ? [y, y + 1] : [y];
-  const columns = x + 1 < level.width ? [x, x + 1] : [x];
-  return rows.flatMap((row) => columns.map((column) => row * level.width + column));
+function copyColour(source, from, target, to) {
+  target[to] = source[from];
+  target[to + 1] = source[from + 1];
+  target[to + 2] = source[from + 2];
 }

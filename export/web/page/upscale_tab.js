@@ -18,13 +18,13 @@ export class UpscaleTab {
   constructor(manifest, webGpu) {
     const element = (id) => document.getElementById(id);
     this.ui = Object.fromEntries(
-      ["scale", "variant", "precision", "accelerator", "start", "cancel", "download", "file"]
+      ["scale", "network", "precision", "accelerator", "start", "cancel", "download", "file"]
         .concat(["message", "progress", "bar", "remaining", "facts", "drop", "example", "view"])
         .map((id) => [id, element(id)]),
     );
     this.webGpu = webGpu;
-    const { scale, variant, precision } = this.ui;
-    this.form = new ModelForm(manifest.models, { scale, variant, precision });
+    const { scale, network, precision } = this.ui;
+    this.form = new ModelForm(manifest.models, { scale, network, precision });
     this.smallestScale = Math.min(...manifest.models.map((model) => model.scale));
     this.comparison = new Comparison(this.ui.view);
     this.ui.accelerator.querySelector("[value=webgpu]").disabled = !webGpu;
@@ -40,8 +40,8 @@ export class UpscaleTab {
     });
     this.ui.example.addEventListener("click", async () => {
       const response = await fetch(example).catch(() => null);
-      if (!response?.ok) return this.say("The example could not be loaded.", true);
-      const blob = await response.blob();
+      const blob = response?.ok && (await response.blob().catch(() => null));
+      if (!blob) return this.say("The example could not be loaded.", true);
       this.open(new File([blob], example, { type: blob.type }));
     });
     start.addEventListener("click", () => this.upscale());
@@ -205,8 +205,8 @@ export class UpscaleTab {
   }
 
   say(text, isError = false) {
-    this.ui.message.textContent = text;
-    this.ui.message.classList.toggle("error", isError);
     this.ui.message.ariaLive = isError ? "assertive" : "polite";
+    this.ui.message.classList.toggle("error", isError);
+    this.ui.message.textContent = text;
   }
 }

@@ -82,6 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output} is a folder: name the JSON file to write.")
+    if options.plot and sum(map(is_on_plot, options.degrade)) < 2:
+        raise InputError("--plot needs two or more of --degrade clean jpeg90 jpeg75 ...")
     print(start_backend(), flush=True)
     from awsrn_keras.network.loading import load_model
     from awsrn_keras.scoring.image_sets import load_image_sets
@@ -116,6 +118,11 @@ def main(arguments: list[str] | None = None) -> None:
         plot_jpeg(results, options.degrade, options.plot)
     if options.output:
         write_scores(options.output, scale, options.self_ensemble, rows, results)
+
+
+def is_on_plot(condition: str) -> bool:
+    """Whether `plot_jpeg` shows it."""
+    return condition == "clean" or condition.startswith("jpeg")
 
 
 def networks(

@@ -137,11 +137,11 @@ def check_better(deciding: dict[str, SetScores], name: str, folder: Path) -> Non
         return
     card = json.loads(path.read_text())
     known = {"clean": card["psnr"].get(result.name), **card.get("psnr_degraded", {})}
-    values = [known.get(condition) for condition in deciding]
-    old = None if None in values else float(np.mean(values))
-    new = float(np.mean([round(mean(each, name).psnr, 4) for each in deciding.values()]))
-    if old is None:
+    values = [known[c] for c in deciding if known.get(c) is not None]
+    if len(values) < len(deciding):
         raise InputError(f"{path} has no score on {result.name}: validate on the same pictures.")
+    old = float(np.mean(values))
+    new = float(np.mean([round(mean(each, name).psnr, 4) for each in deciding.values()]))
     if new <= old:
         raise InputError(
             f"{name} has {old:.3f} dB on {result.name} and the new model {new:.3f}: "

@@ -276,5 +276,5 @@ def test_pictures_are_scored_under_the_conditions_asked_for(benchmark, network, 
 def test_an_unknown_condition_is_one_line(benchmark, network):
     with pytest.raises(InputError, match="fog: choose conditions such as jpeg90"):
         main([network[1], "--data", str(benchmark), "--degrade", "fog"])
-    with pytest.raises(InputError, match="two or more of the conditions"):
+    with pytest.raises(InputError, match="--plot needs two or more of --degrade"):
         main([network[1], "--data", str(benchmark), "--plot", "x.png"])

@@ -8,7 +8,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.scoring.metrics import psnr_y
 from awsrn_keras.scoring.score import mean_score
@@ -83,14 +82,9 @@ def plot_jpeg(results: list[SetScores], conditions: list[str], path: Path) -> No
     Args:
         results: One for each set and condition, all conditions of a set side by side.
         conditions: Of `degraded_image`; those that are not JPEG are left out.
-
-    Raises:
-        InputError: Fewer than two are left.
     """
     qualities = [101 if c == "clean" else int(c[4:]) if c[:4] == "jpeg" else 0 for c in conditions]
     kept = sorted(filter(qualities.__getitem__, range(len(conditions))), key=qualities.__getitem__)
-    if len(kept) < 2:
-        raise InputError("A plot needs two or more of the conditions clean, jpeg90, jpeg75, ...")
     sets = [results[i : i + len(conditions)] for i in range(0, len(results), len(conditions))]
     figure, axes = plt.subplots(
         1, len(sets), figsize=(1 + 5 * len(sets), 4), layout="constrained", squeeze=False

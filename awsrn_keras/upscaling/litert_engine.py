@@ -72,10 +72,10 @@ def tflite_path(preset: str, precision: str = "float") -> Path:
             for name, card in cards.items()
             if card["scale"] == cards[preset]["scale"] and (WEIGHTS / (name + ending)).is_file()
         ]
-        kind = "8-bit" if precision == "int8" else "LiteRT"
+        kind = "an 8-bit" if precision == "int8" else "a LiteRT"
         others = f"choose {' or '.join(having)}, or " if having else ""
         raise InputError(
-            f"{preset} comes without a {kind} file: {others}run it with Keras in floating point."
+            f"{preset} comes without {kind} file: {others}run it with Keras in floating point."
         )
     return path
 

@@ -10,11 +10,12 @@ of github.com/ChaofWang/AWSRN at b7e285e.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
+
+from .composite import Composite
 
 Tensor = Any  # a value of whichever backend Keras has
 Shape = tuple[Any, ...]  # None where a side may be of any length
@@ -98,46 +99,7 @@ def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, dtype: str) -> Tensor:
     return ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
 
 
-def layer_states(layers: list[keras.layers.Layer]) -> dict[str, dict[str, Any]]:
-    """By name whether each layer is trainable, its dtype policy, and the same of its parts."""
-    kept = ("trainable", "dtype", "parts")
-    return {
-        layer.name: {key: value for key, value in layer.get_config().items() if key in kept}
-        for layer in layers
-    }
-
-
-def restore_states(layers: list[keras.layers.Layer], states: Mapping[str, dict[str, Any]]) -> None:
-    """Give layers what `layer_states` returned; one that is not named there stays as it is."""
-    for layer in layers:
-        if layer.name in states:
-            state = states[layer.name]
-            layer.dtype_policy = state["dtype"]
-            layer.trainable = state["trainable"]  # of its parts as well, which come next
-            if isinstance(layer, _Composite):
-                restore_states(layer.parts(), state["parts"])
-
-
-class _Composite(keras.layers.Layer):
-    """A layer made of others. Their states are in its config: Keras keeps those of models only."""
-
-    def parts(self) -> list[keras.layers.Layer]:
-        """The layers in it; no attribute, since Keras would save their weights under its name."""
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "parts": layer_states(self.parts())}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        arguments = dict(config)
-        states = arguments.pop("parts", {})
-        layer = super().from_config(arguments)
-        restore_states(layer.parts(), states)
-        return layer
-
-
-class _AdaptiveResidual(_Composite):
+class _AdaptiveResidual(Composite):
     """`lambda_res * F(x) + lambda_x * x`, which AWRU and LFB share; both lambdas start at 1."""
 
     def __init__(self, **kwargs) -> None:
@@ -266,7 +228,7 @@ class LFB(_AdaptiveResidual):
 
 
 @keras.saving.register_keras_serializable(package="awsrn_keras")
-class AWMS(_Composite):
+class AWMS(Composite):
     """Adaptive weighted multi-scale branches: `sum_k alpha_k * conv_kxk(x)`.
 
     The last step before the pixel shuffle. Each kernel size has its own convolution and

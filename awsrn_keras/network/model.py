@@ -14,6 +14,7 @@ from keras import ops
 from ..command_line import BACKENDS
 from ..errors import InputError
 from . import layers  # not its names: it may be what imported Keras, which imports this file
+from .composite import layer_states, restore_states
 from .official import from_official
 from .presets import preset_path, presets
 from .tensor_files import read_tensors
@@ -106,7 +107,7 @@ class AWSRN(keras.Model):
             "scale": self.scale,
             "kernel_sizes": self.kernel_sizes,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "parts": layers.layer_states(self.layers[1:]),  # the first is the input
+            "parts": layer_states(self.layers[1:]),  # the first is the input
         }
 
     @classmethod
@@ -114,7 +115,7 @@ class AWSRN(keras.Model):
         arguments = dict(config)
         states = arguments.pop("parts", {})  # older files have none
         model = cls(**arguments)
-        layers.restore_states(model.layers[1:], states)
+        restore_states(model.layers[1:], states)
         return model
 
     def save(self, filepath: str | os.PathLike, *args, **kwargs) -> None:

@@ -18,15 +18,15 @@ from .tiff_tags import (
     SHORT,
     SIZES,
     Folder,
-    Layout,
     Value,
     read_entries,
+    read_first_folder,
     read_folder,
     read_header,
 )
 
 EXIF_PREFIX = b"Exif\0\0"  # in JPEG files
-_ORIENTATION, EXIF_FOLDER, _GPS_FOLDER, _INTEROPERABILITY = 0x0112, 0x8769, 0x8825, 0xA005
+_ORIENTATION, _EXIF_FOLDER, _GPS_FOLDER, _INTEROPERABILITY = 0x0112, 0x8769, 0x8825, 0xA005
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002}, {0x0101, 0xA003}
 # Bytes are no numbers to Pillow.
 _NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE and code != "c"}
@@ -34,39 +34,32 @@ _NUMBERS = {kind: code for kind, code in CODES.items() if kind != BYTE and code 
 # document, description, maker, model, software, date, artist, computer, rating, copyright, and
 # what Windows adds; then EXIF and GPS folders.
 _DESCRIPTIVE = {269, 270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)}
-_FOLDERS: dict[int, dict] = {EXIF_FOLDER: {_INTEROPERABILITY: {}}, _GPS_FOLDER: {}}
+_DESCRIPTIVE |= {_ORIENTATION}
+_FOLDERS: dict[int, dict] = {_EXIF_FOLDER: {_INTEROPERABILITY: {}}, _GPS_FOLDER: {}}
 
 
-def descriptive_tags(file: BinaryIO, layout: Layout, folder: Folder) -> Folder:
+def descriptive_tags(file: BinaryIO) -> Folder:
     """Those tags of a TIFF structure's first folder that may describe another file's picture.
 
     EXIF and GPS folders that are damaged are left out.
     """
-    kept = Folder({tag: folder[tag] for tag in folder.keys() & (_DESCRIPTIVE | _FOLDERS.keys())})
-    kept.order = layout.order
-    _read_below(file, layout, kept, _FOLDERS)
-    return kept
+    folder = read_first_folder(file)
+    for tag in folder.keys() - _DESCRIPTIVE - _FOLDERS.keys():
+        del folder[tag]
+    _read_below(file, folder, _FOLDERS)
+    return folder
 
 
-def _read_below(file: BinaryIO, layout: Layout, folder: Folder, inner: dict[int, dict]) -> None:
+def _read_below(file: BinaryIO, folder: Folder, inner: dict[int, dict]) -> None:
     """Put the folders themselves in place of the tags of `inner`, which point to them."""
     for tag in folder.keys() & inner.keys():
         try:
-            below, _ = read_folder(file, layout, folder.number(tag))
+            below = read_folder(file, folder.layout, int(folder.numbers(tag, 0)[0]))
         except (ValueError, OverflowError):
             del folder[tag]
             continue
-        _read_below(file, layout, below, inner[tag])
+        _read_below(file, below, inner[tag])
         folder[tag] = below
-
-
-def tags_of_exif(exif: bytes) -> Folder:
-    """Those entries of EXIF that may go among the tags of a new TIFF file."""
-    if not exif:
-        return Folder()
-    file = io.BytesIO(exif)
-    layout, first = read_header(file)
-    return descriptive_tags(file, layout, read_folder(file, layout, first)[0])
 
 
 def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
@@ -76,9 +69,7 @@ def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
     says.
     """
     try:
-        file = io.BytesIO(exif)
-        layout, first = read_header(file)
-        folder, _ = read_folder(file, layout, first)
+        folder = read_first_folder(io.BytesIO(exif))
     except ValueError:
         folder = Folder()
     found = re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)
@@ -103,7 +94,7 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes:
         layout, first = read_header(file)
         entries, end = read_entries(file, layout, first)
         for tag, value in entries.copy():
-            if tag == EXIF_FOLDER and value.kind in (LONG, POINTER) and len(value.data) == 4:
+            if tag == _EXIF_FOLDER and value.kind in (LONG, POINTER) and len(value.data) == 4:
                 (folder,) = value.numbers(layout.order)
                 entries += read_entries(file, layout, int(folder))[0]
         number = struct.Struct(layout.order + "I")

@@ -4,62 +4,35 @@ Values stay the bytes that they are, in the byte order of their structure, so th
 no tag of an unusual type changes on its way.
 """
 
-import struct
-from enum import IntEnum
+from struct import Struct, calcsize, iter_unpack
 from typing import BinaryIO, Literal, NamedTuple
 
-ByteOrder = Literal["<", ">"]
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, POINTER, LONG8 = 1, 2, 3, 4, 5, 7, 13, 16
+BYTE, SHORT, LONG, UNDEFINED, POINTER, LONG8 = 1, 3, 4, 7, 13, 16
 # How one value of each type is packed; the last three types are of BigTIFF.
-CODES = {BYTE: "B", ASCII: "c", SHORT: "H", LONG: "I", RATIONAL: "II", 6: "b", UNDEFINED: "c"}
-CODES |= {8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", POINTER: "I", LONG8: "Q", 17: "q", 18: "Q"}
-SIZES = {kind: struct.calcsize(f"<{code}") for kind, code in CODES.items()}
-
-
-class Tag(IntEnum):
-    """Those tags that this project reads or writes by name."""
-
-    SUBFILE_TYPE = 254
-    OLD_SUBFILE_TYPE = 255
-    WIDTH = 256
-    HEIGHT = 257
-    BITS = 258
-    COMPRESSION = 259
-    PHOTOMETRIC = 262
-    FILL_ORDER = 266
-    STRIP_OFFSETS = 273
-    ORIENTATION = 274
-    SAMPLES = 277
-    ROWS_PER_STRIP = 278
-    STRIP_SIZES = 279
-    X_RESOLUTION = 282
-    Y_RESOLUTION = 283
-    PLANAR = 284
-    RESOLUTION_UNIT = 296
-    PREDICTOR = 317
-    COLOUR_MAP = 320
-    TILE_WIDTH = 322
-    TILE_HEIGHT = 323
-    TILE_OFFSETS = 324
-    TILE_SIZES = 325
-    SUB_FOLDERS = 330
-    INK_SET = 332
-    EXTRA_SAMPLES = 338
-    SAMPLE_FORMAT = 339
-    SUBSAMPLING = 530
-    REFERENCE_BLACK_WHITE = 532
-    XMP = 700
-    IPTC = 33723
-    PHOTOSHOP = 34377
-    ICC = 34675
-    DNG_VERSION = 50706
+CODES = {BYTE: "B", 2: "c", SHORT: "H", LONG: "I", 5: "II", 6: "b", UNDEFINED: "c", 8: "h"}
+CODES |= {9: "i", 10: "ii", 11: "f", 12: "d", POINTER: "I", LONG8: "Q", 17: "q", 18: "Q"}
+SIZES = {kind: calcsize(f"<{code}") for kind, code in CODES.items()}
 
 
 class Layout(NamedTuple):
     """Byte order of a structure, and whether it is a BigTIFF."""
 
-    order: ByteOrder
+    order: Literal["<", ">"] = "<"
     big: bool = False
+
+    @property
+    def offset(self) -> Struct:
+        return Struct(self.order + ("Q" if self.big else "I"))
+
+    @property
+    def count(self) -> Struct:
+        """How many entries a folder has."""
+        return Struct(self.order + ("Q" if self.big else "H"))
+
+    @property
+    def entry(self) -> Struct:
+        """Tag, type, how many values, and the values or their offset."""
+        return Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
 
 
 # How a structure of each layout begins.
@@ -79,33 +52,40 @@ class Value(NamedTuple):
         """The value as numbers; none where it is not numbers."""
         if CODES[self.kind] == "c":
             return ()
-        rows = struct.iter_unpack(order + CODES[self.kind], self.data)
+        rows = iter_unpack(order + CODES[self.kind], self.data)
         return tuple(row[0] if len(row) == 1 else row[0] / row[1] if row[1] else 0 for row in rows)
 
 
 class Folder(dict[int, "Value | Folder"]):
     """The tags of a folder ("IFD"); a tag that points to a folder has that as its value."""
 
-    order: ByteOrder = "<"
+    layout = Layout()
 
     def bytes_of(self, tag: int) -> bytes:
         value = self.get(tag)
         return value.data if isinstance(value, Value) else b""
 
-    def numbers(self, tag: int, default: tuple[float, ...] = ()) -> tuple[float, ...]:
+    def numbers(self, tag: int, *default: float) -> tuple[float, ...]:
         value = self.get(tag)
-        return (value.numbers(self.order) if isinstance(value, Value) else ()) or default
+        return (value.numbers(self.layout.order) if isinstance(value, Value) else ()) or default
 
-    def whole(self, tag: int) -> list[int]:
-        return list(map(int, self.numbers(tag)))
 
-    def number(self, tag: int, default: int = 0) -> int:
-        return int(self.numbers(tag, (default,))[0])
+def read_folder(file: BinaryIO, layout: Layout, offset: int) -> Folder:
+    """The folder at `offset`, without tags whose value is damaged."""
+    folder = Folder()
+    folder.layout = layout
+    for tag, value in read_entries(file, layout, offset)[0]:
+        folder.setdefault(tag, value)
+    return folder
 
-    def put(self, tag: int, *numbers: int) -> None:
-        """Set a tag to whole numbers, in the shortest type that holds them."""
-        kind = next(kind for kind in (SHORT, LONG, LONG8) if max(numbers) < 256 ** SIZES[kind])
-        self[tag] = Value(kind, struct.pack(f"{self.order}{len(numbers)}{CODES[kind]}", *numbers))
+
+def read_first_folder(file: BinaryIO) -> Folder:
+    """As `read_folder`, the first one of the structure in `file`.
+
+    Raises:
+        ValueError: It does not start as a TIFF structure, or the folder is damaged.
+    """
+    return read_folder(file, *read_header(file))
 
 
 def read_header(file: BinaryIO) -> tuple[Layout, int]:
@@ -114,42 +94,28 @@ def read_header(file: BinaryIO) -> tuple[Layout, int]:
     Raises:
         ValueError: It does not start as a TIFF structure.
     """
-    start = read_at(file, 0, 8)
-    layout = {mark: layout for layout, mark in _MARKS.items()}.get(start[:4])
-    if layout is None:
-        raise ValueError("no TIFF structure")
-    pointer = read_at(file, 8, 8) if layout.big else start[4:]
-    return layout, struct.unpack(layout.order + ("Q" if layout.big else "I"), pointer)[0]
-
-
-def read_folder(file: BinaryIO, layout: Layout, offset: int) -> tuple[Folder, int]:
-    """The folder at `offset`, without tags whose value is damaged, and where the next one is."""
-    entries, end = read_entries(file, layout, offset)
-    folder = Folder()
-    folder.order = layout.order
-    for tag, value in entries:
-        folder.setdefault(tag, value)
-    code, size = ("Q", 8) if layout.big else ("I", 4)
-    return folder, struct.unpack(layout.order + code, read_at(file, end, size))[0]
+    start = read_at(file, 0, 4)
+    for layout, mark in _MARKS.items():
+        if start == mark:
+            size = layout.offset.size  # also where it is
+            return layout, layout.offset.unpack(read_at(file, size, size))[0]
+    raise ValueError("no TIFF structure")
 
 
 def read_entries(
     file: BinaryIO, layout: Layout, offset: int
 ) -> tuple[list[tuple[int, Value]], int]:
     """Tags and values of the folder at `offset`, none damaged, and where its entries end."""
-    order, big = layout
-    count_code, entry_code, offset_code = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    entry_bytes = struct.calcsize(order + entry_code)
-    (count,) = struct.unpack(order + count_code, read_at(file, offset, 8 if big else 2))
-    at = offset + (8 if big else 2)
+    at = offset + layout.count.size
+    (count,) = layout.count.unpack(read_at(file, offset, layout.count.size))
+    packed = read_at(file, at, count * layout.entry.size)
     entries = []
-    packed = read_at(file, at, count * entry_bytes)
-    for tag, kind, values, field in struct.iter_unpack(order + entry_code, packed):
-        at += entry_bytes
+    for tag, kind, values, field in layout.entry.iter_unpack(packed):
+        at += layout.entry.size
         size, start = values * SIZES.get(kind, 0), at - len(field)
         try:
             if size > len(field):
-                (start,) = struct.unpack(order + offset_code, field)
+                (start,) = layout.offset.unpack(field)
                 field = read_at(file, start, size)
         except ValueError:
             continue
@@ -170,35 +136,32 @@ def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def structure(folder: Folder, layout: Layout) -> bytes:
+def structure(folder: Folder) -> bytes:
     """A whole TIFF structure of one folder and those in it."""
-    start = header(layout, 8)
-    return start + folder_bytes(folder, layout, len(start))
+    layout = Layout(folder.layout.order)
+    return header(layout, 8) + folder_bytes(folder, layout, 8)
 
 
 def header(layout: Layout, first: int) -> bytes:
     """The first 8 or 16 bytes of a structure; `first` is where its first folder is."""
-    if layout.big:
-        return _MARKS[layout] + struct.pack(layout.order + "HHQ", 8, 0, first)
-    return _MARKS[layout] + struct.pack(layout.order + "I", first)
+    size = Struct(layout.order + "HH").pack(8, 0) if layout.big else b""
+    return _MARKS[layout] + size + layout.offset.pack(first)
 
 
 def folder_bytes(folder: Folder, layout: Layout, offset: int) -> bytes:
     """The folder and its values, to be written at `offset`, an even number."""
-    order, big = layout
-    code, inline, pointer = ("Q", 8, LONG8) if big else ("I", 4, LONG)
-    entries = struct.pack(order + ("Q" if big else "H"), len(folder))
-    at = offset + len(entries) + len(folder) * (20 if big else 12) + inline
-    values = b""
+    entries, values = layout.count.pack(len(folder)), b""
+    at = offset + len(entries) + len(folder) * layout.entry.size + layout.offset.size
     for tag, value in sorted(folder.items()):
+        place = at + len(values)
         if isinstance(value, Folder):
-            kind, count, field = pointer, 1, struct.pack(order + code, at + len(values))
-            values += folder_bytes(value, layout, at + len(values))
+            kind, count, field = LONG8 if layout.big else LONG, 1, layout.offset.pack(place)
+            values += folder_bytes(value, layout, place)
         else:
             kind, field, _ = value
             count = len(field) // SIZES[kind]
-            if len(field) > inline:
-                values, field = values + field, struct.pack(order + code, at + len(values))
+            if len(field) > layout.offset.size:
+                values, field = values + field, layout.offset.pack(place)
         values += bytes(len(values) % 2)
-        entries += struct.pack(order + "HH" + code, tag, kind, count) + field.ljust(inline, b"\0")
-    return entries + bytes(inline) + values
+        entries += layout.entry.pack(tag, kind, count, field)
+    return entries + bytes(layout.offset.size) + values

@@ -187,9 +187,10 @@ def write_picture(
 
 
 def _stacked(picture: Picture) -> np.ndarray:
-    """Pixels with alpha as the last channel, `(height, width, channels)`."""
-    pixels = np.atleast_3d(picture.pixels)
-    return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
+    """Pixels, with alpha as the last channel where there is one."""
+    if picture.alpha is None:
+        return np.ascontiguousarray(picture.pixels)
+    return np.dstack([picture.pixels, picture.alpha])
 
 
 def _pillow_options(picture: Picture, format: str, quality: int) -> dict[str, Any]:

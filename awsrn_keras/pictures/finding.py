@@ -19,7 +19,7 @@ class FolderContents(NamedTuple):
 
     Attributes:
         images: Picture files, sorted by path.
-        skipped: How many other files there are of each suffix.
+        skipped: How many other files there are of each suffix or kind.
     """
 
     images: list[Path]
@@ -43,7 +43,9 @@ def survey(folder: str | os.PathLike) -> FolderContents:
     for file in _files(folder):
         suffix = file.suffix.lower()
         # A link to a missing file is taken, so that whoever reads it hears of it.
-        if suffix in suffixes and (file.is_file() or not file.exists()):
+        if file.exists() and not file.is_file():
+            skipped["pipe or device"] += 1
+        elif suffix in suffixes:
             images.append(file)
         else:
             skipped[suffix or "no suffix"] += 1

@@ -1,10 +1,11 @@
 """Picture files in and out: pixels as arrays, with the metadata that a user wants back.
 
-Only numpy and Pillow are needed. Pixels are always upright: an EXIF orientation is applied
-while reading, once, and the tag then says "upright".
+Pixels are always upright: an EXIF orientation is applied while reading, once, and the tag then
+says "upright".
 """
 
 import contextlib
+import io
 import os
 import re
 import struct
@@ -38,6 +39,13 @@ _LONG_XMP = b"http://ns.adobe.com/xmp/extension/"
 
 class _SizeKnown(Exception):
     """Ends reading where nothing but the size was asked for."""
+
+
+class _InTwoParts(io.BytesIO):
+    """Gives 16 bytes first: Pillow would find a WebP file's size in 30 and apply its own limit."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(size if self.tell() else 16)
 
 
 def read_picture(path: Source, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -94,11 +102,6 @@ def _opened(path: Source) -> Iterator[BinaryIO]:
         raise
     except Unsupported as error:
         raise InputError(f"{path}: {error}.") from None
-    except Image.DecompressionBombError:
-        raise InputError(
-            f"{path}: more pixels than this program lets Pillow read "
-            "(PIL.Image.MAX_IMAGE_PIXELS); save it as PNG."
-        ) from None
     except UnidentifiedImageError:
         *names, last = (name.upper() for name in SUFFIXES)
         raise InputError(
@@ -138,6 +141,8 @@ def _picture(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     image = _open(file, start)
     check_size(*image.size)
     image.load()
+    if image.format == "AVIF":
+        image.info["bit_depth"] = _avif_bits(file)
     return _by_pillow(image)
 
 
@@ -152,11 +157,19 @@ def _open(file: BinaryIO, start: bytes) -> Image.Image:
         factory, accept = Image.OPEN[format]
         if accept is None or accept(start) is True:
             file.seek(0)
+            content = _InTwoParts(file.read()) if format == "WEBP" else file
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
-                return factory(file, "")
+                return factory(content, "")
     if is_heic(start):
         return open_heic(file)
     raise UnidentifiedImageError
+
+
+def _avif_bits(file: BinaryIO) -> int:
+    """Bits of a sample, as the decoder's configuration in the file's header says."""
+    file.seek(0)
+    _, _, configuration = file.read(2**16).partition(b"av1C")
+    return {0b10: 10, 0b11: 12}.get(int.from_bytes(configuration[2:3]) >> 5 & 3, 8)
 
 
 def _by_pillow(image: Image.Image) -> Picture:
@@ -174,7 +187,7 @@ def _by_pillow(image: Image.Image) -> Picture:
         left_out.append("XMP beyond the first 64 kB")
     if any(name == "APP13" for name, _ in applications):
         left_out.append("IPTC and Photoshop's data")
-    if info.get("bit_depth", 8) > 8:  # of HEIC
+    if info.get("bit_depth", 8) > 8:  # of AVIF and HEIC
         left_out.append(f"{info['bit_depth']} bits (read as 8)")
     comment, dpi = info.get("comment") or b"", info.get("dpi")
     if dpi == (72, 72) and not info.get("jfif_unit"):

@@ -104,7 +104,7 @@ def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
     elif picture.dpi:
         changes["dpi"] = tuple(min(max(side, 1), most.dpi) for side in picture.dpi)
         if max(picture.dpi) > most.dpi:
-            lost.append(f"resolution (over {most.dpi:g} pixels per inch)")
+            lost.append(f"resolution above {most.dpi:g} pixels per inch (clipped)")
     return replace(picture, **changes), lost
 
 

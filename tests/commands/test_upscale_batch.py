@@ -112,7 +112,7 @@ def test_two_hundred_odd_files_among_good_ones(tmp_path):
             assert image.size == (32, 24)
     assert re.search(r"large_exif\.jpg  .*\n  note: .*EXIF", result.stdout)
     lines = result.stdout.splitlines()
-    assert lines[-2] == "5 files skipped: .gif, .mov, .png, no suffix"
+    assert lines[-2] == "5 files skipped: .gif, .mov, no suffix, pipe or device"
     assert lines[-1] == f"{len(good) + 1} of {len(good) + 1 + len(bad)} pictures upscaled"
 
 

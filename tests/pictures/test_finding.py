@@ -51,6 +51,7 @@ def test_links_to_pictures_are_pictures_even_where_they_lead_nowhere(tmp_path):
     (tmp_path / "c.png").symlink_to("nowhere")
     os.mkfifo(tmp_path / "d.png")
     assert found(tmp_path) == ["a.png", "b.png", "c.png"]
+    assert describe_skipped(survey(tmp_path).skipped) == "1 file skipped: pipe or device"
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):

@@ -236,7 +236,7 @@ def test_density_is_clipped_to_what_the_format_holds(tmp_path, format, dpi, expe
     write_picture(picture, tmp_path / "a", format)
     with Image.open(tmp_path / "a") as image:
         assert image.info["dpi"] == pytest.approx(expected, abs=0.02)
-    clipped = ["resolution (over 65535 pixels per inch)"] if format == "jpeg" else []
+    clipped = ["resolution above 65535 pixels per inch (clipped)"] if format == "jpeg" else []
     assert losses(picture, format) == clipped
 
 

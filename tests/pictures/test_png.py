@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from optional import optional
 from PIL import Image, ImageCms, PngImagePlugin
 from unusual_pictures import noise, png_chunk, png_file, scaled
@@ -172,7 +173,10 @@ def test_settings_of_the_program_are_left_alone(tmp_path, limit):
     large[5:] = 40_000
     write_picture(Picture(large), tmp_path / "a.tif")
     write_picture(Picture(large), tmp_path / "a.png")
-    write_picture(Picture(large), tmp_path / "a.jpg")
+    for name in ("a.jpg", "a.webp", "a.avif", "a.bmp"):
+        write_picture(Picture(large), tmp_path / name)
+    options = {"photometric": "ycbcr", "compression": "jpeg", "subsampling": (2, 2)}
+    tifffile.imwrite(tmp_path / "jpeg.tif", np.zeros((700, 900, 3), np.uint8), **options)
     code = (
         "import sys, warnings, numpy; from PIL import Image, PngImagePlugin\n"
         f"Image.MAX_IMAGE_PIXELS = {limit}\n"
@@ -186,8 +190,9 @@ def test_settings_of_the_program_are_left_alone(tmp_path, limit):
         f"assert PngImagePlugin.MAX_TEXT_CHUNK == {PngImagePlugin.MAX_TEXT_CHUNK}\n"
         "assert warnings.filters == filters\n"
     )
-    files = [tmp_path / name for name in ("a.tif", "a.png", "a.jpg")]
-    subprocess.run([sys.executable, "-W", "error", "-c", code, *files], check=True)
+    command = [sys.executable, "-W", "error", "-c", code, *sorted(tmp_path.iterdir())]
+    assert len(command) == 5 + 7
+    subprocess.run(command, check=True)
 
 
 def test_an_animation_gives_its_still_picture_and_the_count():

@@ -1,7 +1,8 @@
 """Valid but unusual PNG, TIFF and JPEG files, and the pixels that they mean.
 
 The files are made without the project's code or Pillow: PNG by the few lines here, TIFF by
-tifffile, JPEG by imagecodecs. Tests compare readers of others with them too.
+tifffile, JPEG by imagecodecs. Tests compare readers of others with them too: libtiff, which the
+project does not use, and tifffile, which it reads with.
 """
 
 import io
@@ -10,11 +11,10 @@ import struct
 import zlib
 from typing import NamedTuple
 
+import imagecodecs
 import numpy as np
 import tifffile
-from optional import optional
-
-imagecodecs = optional("imagecodecs")  # also for tifffile's compressions
+from PIL import Image
 
 ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
 ADAM7 += [(1, 0, 2, 1)]  # first row and column, then their steps
@@ -290,7 +290,8 @@ def unusual_tiff(draw: random.Random) -> UnusualFile:
         options |= {"bigtiff": False}
     content = tiff_file(raw, depth, photometric, **options)
     if options.get("compression") == "jpeg":
-        raw = tiff_samples(content)
+        as_stored = options | {"extratags": ()}  # Pillow would turn it
+        raw = libtiff_samples(tiff_file(raw, depth, photometric, **as_stored))
     pixels, alpha = tiff_meaning(raw, depth, photometric, extras, table)
     if draw.random() < 0.1:
         return refused_tiff(draw)
@@ -313,6 +314,20 @@ def tiff_samples(content: bytes) -> np.ndarray:
         if page.planarconfig == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, 2)
     return values.reshape(page.imagelength, page.imagewidth, -1)
+
+
+def libtiff_samples(content: bytes) -> np.ndarray:
+    """As libtiff reads them, 8 or 16 bits `(height, width, samples)`; JPEG as grey or RGB."""
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages[0]
+        planar = page.planarconfig == 2
+        if page.compression == 7:
+            with Image.open(io.BytesIO(content)) as image:
+                return np.atleast_3d(
+                    np.asarray(image if image.mode == "L" else image.convert("RGB"))
+                )
+    values = imagecodecs.tiff_decode(content)
+    return np.moveaxis(values, 0, 2) if planar else np.atleast_3d(values)
 
 
 def refused_tiff(draw: random.Random) -> UnusualFile:

@@ -5,13 +5,16 @@ are then a matter of arrays.
 """
 
 import contextlib
+import io
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from .cmyk import cmyk_to_srgb
 from .exif import descriptive_tags
@@ -19,7 +22,7 @@ from .picture import Picture, Unsupported
 from .tiff_tags import Folder, read_at, read_first_folder, structure
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFrame, TiffPage
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # notes of what it can mend
 
@@ -41,7 +44,10 @@ _MOST_SAMPLES = 16
 _UNSIGNED = {1, 4}  # 4 says that nothing is known
 _SAMPLE_FORMATS = {2: "signed ", 3: "floating-point "}
 _NO_COMPRESSION, _PACK_BITS = 1, 32773
-_JPEGS = {6, 7}  # their decoder gives RGB
+_JPEGS, _JPEG2000S = {6, 7}, {33003, 33005, 34712}
+# Also read: fax, LZW, Deflate twice, LZMA and Zstandard.
+_COMPRESSIONS = {_NO_COMPRESSION, _PACK_BITS, 2, 3, 4, 5, 8, 32946, 34925, 50000}
+_COMPRESSIONS |= _JPEGS | _JPEG2000S
 _LARGEST_TILE = 2**30  # bytes
 
 
@@ -60,17 +66,14 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
 
     folder = read_first_folder(file)
     file.seek(0)
-    tiff = TiffFile(file)
-    page, others = tiff.pages.first, []
-    with contextlib.suppress(Exception):  # a damaged page ends the list
-        others.extend(tiff.pages[1:])
-    if _DNG_VERSION in folder or read_at(file, 0, 10)[8:] == b"CR":
-        raise _raw()
-    _refuse_previews(page, others)
+    pages = _undamaged(TiffFile(file).pages)
+    page = pages[0]
+    _refuse_previews(file, folder, pages)
     if page.imagewidth < 1 or page.imagelength < 1:
         raise ValueError("it declares no size")
     check_size(page.imagewidth, page.imagelength)
     _check_kind(page, folder)
+    _check_streams(page, file)
     pixels, alpha, icc, notes = _as_meant(_samples(page), page, folder.bytes_of(_ICC))
     tags = descriptive_tags(file)
     left_out = [what for what, them in _LEFT_OUT.items() if them & folder.keys()]
@@ -81,10 +84,19 @@ def read(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
         icc=icc,
         dpi=_dpi(folder),
         format="tiff",
-        frames=1 + sum(not _is_reduced(other) for other in others),
+        frames=1 + sum(not _is_reduced(other) for other in pages[1:]),
         xmp=folder.bytes_of(_XMP),
         left_out=(*left_out, *notes),
     )
+
+
+def _undamaged(pages: "Iterable[TiffPage | TiffFrame]") -> list["TiffPage"]:
+    """Those before the first damaged one."""
+    taken = []
+    with contextlib.suppress(Exception):
+        for page in pages:
+            taken.append(page.aspage())
+    return taken
 
 
 def _is_reduced(page: "TiffPage") -> bool:
@@ -92,27 +104,21 @@ def _is_reduced(page: "TiffPage") -> bool:
     return bool(page.subfiletype & 5)
 
 
-def _refuse_previews(first: "TiffPage", others: list["TiffPage"]) -> None:
-    below = []
-    with contextlib.suppress(Exception):
-        below.extend(first.pages or ())
-    if any(page.photometric in _RAW for page in (first, *others, *below)):
-        raise _raw()
-    if _is_reduced(first) and not all(map(_is_reduced, [*others, *below])):
+def _refuse_previews(file: BinaryIO, folder: Folder, pages: list["TiffPage"]) -> None:
+    first, *others = pages
+    others += _undamaged(first.pages or ())
+    raw = _DNG_VERSION in folder or any(page.photometric in _RAW for page in (first, *others))
+    if raw or read_at(file, 0, 10)[8:] == b"CR":
+        raise Unsupported("a raw photograph, whose sensor data are not read; develop it to TIFF")
+    if _is_reduced(first) and not all(map(_is_reduced, others)):
         raise Unsupported(
             "its first picture is a small preview of another in it, as in raw photographs; "
             "save or develop it as plain TIFF"
         )
 
 
-def _raw() -> Unsupported:
-    return Unsupported("a raw photograph, whose sensor data are not read; develop it to TIFF")
-
-
 def _check_kind(page: "TiffPage", folder: Folder) -> None:
     """Raise `Unsupported` where samples of this kind are not read."""
-    from tifffile import TIFF
-
     photometric, samples = page.photometric, page.samplesperpixel
     if photometric not in _COLOURS:
         kind = _OTHER_PHOTOMETRICS.get(photometric, f"photometric interpretation {photometric:d}")
@@ -125,16 +131,26 @@ def _check_kind(page: "TiffPage", folder: Folder) -> None:
         depths = " and ".join(f"{count}-bit" for count in bits)
         kind = "".join(_SAMPLE_FORMATS.get(number, "complex ") for number in formats)
         raise Unsupported(f"{depths} {kind}pixels; save it with 8 or 16 bits, unsigned")
-    compression = page.compression
-    if compression != _NO_COMPRESSION and compression not in TIFF.DECOMPRESSORS:
-        name = getattr(compression, "name", compression)
+    if page.compression not in _COMPRESSIONS:
+        name = getattr(page.compression, "name", page.compression)
         raise Unsupported(f"its compression ({name}) is not read; save it with LZW")
-    if photometric == _YCBCR and compression not in _JPEGS:
+    if photometric == _YCBCR and page.compression not in _JPEGS:
         ranges = folder.numbers(_REFERENCE_BLACK_WHITE, *_FULL_RANGES)
         if page.is_subsampled or ranges != _FULL_RANGES:
             raise Unsupported("YCbCr of an unusual layout; save it as RGB")
     if photometric == _CMYK and folder.numbers(_INK_SET, 1) != (1,):
         raise Unsupported("its inks are not cyan, magenta, yellow and black; save it as RGB")
+
+
+def _check_streams(page: "TiffPage", file: BinaryIO) -> None:
+    """Raise ValueError where a strip or tile declares to its decoder more pixels than it has."""
+    reader = Jpeg2KImageFile if page.compression in _JPEG2000S else JpegImageFile
+    if page.compression in _JPEGS | _JPEG2000S:
+        most = page.tilewidth * page.tilelength or page.imagewidth * page.rowsperstrip
+        for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+            width, height = reader(io.BytesIO(read_at(file, offset, size))).size
+            if width * height > most:
+                raise ValueError(f"a strip or tile of it declares {width} x {height} pixels")
 
 
 def _samples(page: "TiffPage") -> np.ndarray:

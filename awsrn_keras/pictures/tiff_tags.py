@@ -25,7 +25,7 @@ class Layout(NamedTuple):
         return Struct(self.order + ("Q" if self.big else "I"))
 
     @property
-    def count(self) -> Struct:
+    def length(self) -> Struct:
         """How many entries a folder has."""
         return Struct(self.order + ("Q" if self.big else "H"))
 
@@ -106,8 +106,8 @@ def read_entries(
     file: BinaryIO, layout: Layout, offset: int
 ) -> tuple[list[tuple[int, Value]], int]:
     """Tags and values of the folder at `offset`, none damaged, and where its entries end."""
-    at = offset + layout.count.size
-    (count,) = layout.count.unpack(read_at(file, offset, layout.count.size))
+    at = offset + layout.length.size
+    (count,) = layout.length.unpack(read_at(file, offset, layout.length.size))
     packed = read_at(file, at, count * layout.entry.size)
     entries = []
     for tag, kind, values, field in layout.entry.iter_unpack(packed):
@@ -150,7 +150,7 @@ def header(layout: Layout, first: int) -> bytes:
 
 def folder_bytes(folder: Folder, layout: Layout, offset: int) -> bytes:
     """The folder and its values, to be written at `offset`, an even number."""
-    entries, values = layout.count.pack(len(folder)), b""
+    entries, values = layout.length.pack(len(folder)), b""
     at = offset + len(entries) + len(folder) * layout.entry.size + layout.offset.size
     for tag, value in sorted(folder.items()):
         place = at + len(values)

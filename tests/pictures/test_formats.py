@@ -1,8 +1,10 @@
 """Formats that come with other packages: AVIF with newer Pillows, HEIC with pillow-heif."""
 
+import io
 import subprocess
 import sys
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
@@ -142,6 +144,17 @@ def test_damaged_and_too_large_files_are_refused(tmp_path, suffix):
         path.write_bytes(content[:length])
         with pytest.raises(InputError, match=f"a{suffix}: "):
             read_picture(path)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_avif_of_more_than_8_bits_is_noted(bits):
+    values = (smooth()[..., :3].astype(int) * (2**bits - 1) // 255).astype("uint16")
+    values = values.astype("uint8") if bits == 8 else values
+    content = imagecodecs.avif_encode(values, level=100, bitspersample=bits)
+    assert imagecodecs.avif_decode(content).max() > 2**bits * 0.9  # it has those bits
+    picture = read_picture(io.BytesIO(content))
+    assert picture.left_out == ((f"{bits} bits (read as 8)",) if bits > 8 else ())
+    assert np.abs(picture.pixels.astype(int) - smooth()[..., :3]).max() <= 4
 
 
 def test_names_of_formats():

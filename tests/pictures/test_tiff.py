@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from unusual_pictures import refused_tiff, tiff_file, tiff_meaning, tiff_samples, upright
+from unusual_pictures import (
+    libtiff_samples,
+    packed_rows,
+    refused_tiff,
+    tiff_file,
+    tiff_meaning,
+    tiff_samples,
+    upright,
+)
 
 from awsrn_keras.errors import InputError
 from awsrn_keras.pictures import Picture, losses, read_picture, tiff_writing, write_picture
@@ -107,6 +115,7 @@ def test_compression_predictor_and_layout_change_no_value(
     content = tiff_file(
         raw, depth, "rgb", compression=compression, predictor=predictor, byteorder=order, **layout
     )
+    np.testing.assert_array_equal(libtiff_samples(content), raw)
     check(content, raw, raw, None)
 
 
@@ -121,7 +130,7 @@ def test_palette_and_big_tiff_and_jpeg():
         values = values.reshape(40, 50, -1)
         content = tiff_file(values, 8, photometric, compression="jpeg", tile=(16, 32))
         picture = read_picture(io.BytesIO(content))
-        difference = np.atleast_3d(picture.pixels).astype(int) - tiff_samples(content)
+        difference = np.atleast_3d(picture.pixels).astype(int) - libtiff_samples(content)
         assert np.abs(difference).max() <= 1
         assert picture.pixels.std() > 10
 
@@ -166,6 +175,45 @@ def test_packed_bits_by_hand(order):
         read_picture(by_hand(2, 2, reversed_bits, {258: 12, 266: 2}, order)).pixels,
         picture.pixels,
     )
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("depth", range(1, 17))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_samples_of_every_depth_by_hand(order, depth, channels):
+    raw = samples(depth, channels)
+    data = raw.astype("<u2") if order == "<" and depth == 16 else packed_rows(raw, depth)
+    tags = {258: depth, 262: 1 if channels == 1 else 2, 277: channels, 279: data.nbytes}
+    picture = read_picture(by_hand(22, 13, data.tobytes(), tags, order))
+    pixels, _ = tiff_meaning(raw, depth, "minisblack" if channels == 1 else "rgb", [])
+    assert picture.pixels.dtype == pixels.dtype
+    np.testing.assert_array_equal(picture.pixels, pixels)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_jpeg_2000(depth):
+    raw = samples(depth, 3, 41, 50)
+    content = tiff_file(raw, depth, "rgb", compression="jpeg2000", tile=(16, 32))
+    np.testing.assert_array_equal(read_picture(io.BytesIO(content)).pixels, raw)
+
+
+def test_a_compression_that_is_not_read_is_named(tmp_path):
+    content = tiff_file(samples(8, 3), 8, "rgb", compression="webp")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif: its compression \(WEBP\) is not read; save it"):
+        read_picture(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000"])
+def test_a_strip_that_decodes_to_more_than_the_picture_is_refused(compression):
+    large = np.zeros((304, 500, 3), np.uint8)
+    content = tiff_file(large, 8, "rgb", compression=compression, rowsperstrip=304)
+    for tag, side in ((256, 500), (257, 304), (278, 304)):
+        entry = struct.pack("<HHII", tag, 4, 1, side)
+        assert content.count(entry) == 1
+        content = content.replace(entry, struct.pack("<HHII", tag, 4, 1, 20))
+    with pytest.raises(InputError, match="a strip or tile of it declares 500 x 304 pixels"):
+        read_picture(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

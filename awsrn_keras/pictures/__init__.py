@@ -1,8 +1,8 @@
 """Picture files in and out: pixels as arrays, and the metadata that a user wants back.
 
-`formats`, `finding`, `reading` and `writing` are what others call; `png` and `tiff` take and give
-pixels as those files mean them, 16 bits included; `exif` and `tiff_tags` keep metadata byte for
-byte; `heic` reads and writes what Pillow does not.
+`formats`, `finding`, `reading` and `writing` are what others call. Pillow decodes most formats;
+`png` (by imagecodecs) and `tiff` (by tifffile) take and give pixels as those files mean them, 16
+bits included; `heic` is pillow-heif's. `exif` and `tiff_tags` keep metadata byte for byte.
 """
 
 from .compression import visibly_compressed

@@ -163,6 +163,8 @@ def _samples(page: "TiffPage") -> np.ndarray:
     if page.compression == _NO_COMPRESSION and _STRIP_SIZES not in page.tags and page.rowsperstrip:
         row_bytes = math.ceil(width * samples * page.bitspersample / 8)
         page.databytecounts = (row_bytes * page.rowsperstrip,) * len(page.dataoffsets)
+    elif not page.is_tiled and page.compression not in _JPEGS | _JPEG2000S:
+        page.tilewidth, page.tilelength = width, page.rowsperstrip  # the last one may be padded
     planes = page.asarray(squeeze=False)[:, 0]  # (planes, height, width, samples of a plane)
     values = np.moveaxis(planes, 0, -2).reshape(height, width, samples)
     if page.photometric == _YCBCR and page.compression not in _JPEGS:

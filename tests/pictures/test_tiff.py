@@ -119,6 +119,18 @@ def test_compression_predictor_and_layout_change_no_value(
     check(content, raw, raw, None)
 
 
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "packbits", "zstd", "lzma"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_the_last_strip_may_have_more_rows_than_the_picture(compression, planes):
+    raw = samples(8, 3, 64, 50)
+    options = {"compression": compression, "planarconfig": planes, "rowsperstrip": 32}
+    content = tiff_file(raw, 8, "rgb", **options)
+    height = struct.pack("<HHII", 257, 4, 1, 64)
+    assert content.count(height) == 1
+    shorter = content.replace(height, struct.pack("<HHII", 257, 4, 1, 41))
+    np.testing.assert_array_equal(read_picture(io.BytesIO(shorter)).pixels, raw[:41])
+
+
 def test_palette_and_big_tiff_and_jpeg():
     raw = samples(8, 1)
     table = np.random.default_rng(1).integers(0, 65536, (3, 256)).astype("uint16")

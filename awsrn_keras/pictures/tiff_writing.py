@@ -17,17 +17,18 @@ def write_tiff(path: Path, pixels: np.ndarray, picture: Picture) -> None:
     """Write uint8 or uint16 `(height, width)` or `(height, width, channels)`, 2 to 4, and what
     `picture` says of it.
 
-    Deflated; a BigTIFF where the pixels pass 4 GiB. The byte order is that of the EXIF, whose
+    Deflated; a BigTIFF where it might pass 4 GiB. The byte order is that of the EXIF, whose
     tags keep their bytes.
     """
-    import tifffile  # a tenth of a second that other pictures need not wait
+    import tifffile  # takes a moment that other pictures need not wait
 
     tags = descriptive_tags(io.BytesIO(picture.exif)) if picture.exif else Folder()
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    most = pixels.nbytes + len(picture.exif) + len(picture.icc) + len(picture.xmp)
     tifffile.imwrite(
         path,
         pixels,
-        bigtiff=pixels.nbytes > CLASSIC_BYTES,
+        bigtiff=most > CLASSIC_BYTES,
         byteorder=tags.layout.order,
         photometric="rgb" if channels > 2 else "minisblack",
         planarconfig="contig" if channels > 1 else None,

@@ -147,6 +147,17 @@ def test_palette_and_big_tiff_and_jpeg():
         assert picture.pixels.std() > 10
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_ycbcr_without_jpeg_becomes_rgb(compression, tmp_path):
+    y, x = np.mgrid[:40, :50]
+    colours = Image.fromarray(np.dstack([4 * y, 3 * x, y + x + 60]).astype("uint8"))
+    image = colours.convert("YCbCr")
+    image.save(tmp_path / "a.tif", compression=compression)
+    expected = np.asarray(image.convert("RGB"))
+    assert np.abs(expected.astype(int) - np.asarray(image)).max() > 50
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, expected)
+
+
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_fax(compression, photometric):

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 import awsrn_keras.data.sources as sources
 from awsrn_keras.data import held_out, load_pairs
@@ -264,15 +265,15 @@ def test_a_long_list_of_images_is_cut(tmp_path, capsys):
 def test_what_says_nothing_about_the_image_is_an_error(tmp_path, monkeypatch, fault):
     """Else a picture would be left out for good because memory was short once."""
     save(tmp_path / "in/good.png", picture(40, 40))
-    read = ImageFile.ImageFile.load
+    read = imagecodecs.png_decode
 
     def fail(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    monkeypatch.setattr(imagecodecs, "png_decode", fail)
     with pytest.raises(InputError, match=r"good\.png: (not enough memory|Permission denied)"):
         load_pairs([tmp_path / "in"], 2, strict=False)
-    monkeypatch.setattr(ImageFile.ImageFile, "load", read)
+    monkeypatch.setattr(imagecodecs, "png_decode", read)
     assert len(load_pairs([tmp_path / "in"], 2, strict=False)) == 1
 
 

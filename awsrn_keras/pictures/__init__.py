@@ -9,13 +9,14 @@ from .compression import visibly_compressed
 from .finding import describe_skipped, survey
 from .formats import FORMATS, SUFFIXES, check_available, format_named, format_of
 from .picture import Picture, to_eight_bits
-from .reading import read_picture, read_rgb, read_size
+from .reading import TooLarge, read_picture, read_rgb, read_size
 from .writing import canvas_for, check_size, losses, write_picture
 
 __all__ = [
     "FORMATS",
     "SUFFIXES",
     "Picture",
+    "TooLarge",
     "canvas_for",
     "check_available",
     "check_size",

@@ -37,6 +37,10 @@ _XMP_OF_MORE = rb"hdrgm:|HDRGainMap|MotionPhoto|MicroVideo|Container:Directory"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/"
 
 
+class TooLarge(InputError):
+    """A picture file that declares more pixels than the caller allows."""
+
+
 class _SizeKnown(Exception):
     """Ends reading where nothing but the size was asked for."""
 
@@ -125,9 +129,9 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
 
 def _check_pixels(path: Source, max_megapixels: float, width: int, height: int) -> None:
     if width * height > max_megapixels * 1e6:
-        raise InputError(
+        raise TooLarge(
             f"{path}: declares {width} x {height} pixels, more than the limit of "
-            f"{max_megapixels:g} megapixels (--max-megapixels)."
+            f"{max_megapixels:g} megapixels."
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import existing_part
 from ..pictures import (
+    TooLarge,
     canvas_for,
     check_size,
     losses,
@@ -89,7 +90,10 @@ def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
             f"{job.target}: is there already; --overwrite replaces it, --skip-existing leaves "
             "the picture out."
         )
-    width, height = read_size(job.source, options.max_megapixels)
+    try:
+        width, height = read_size(job.source, options.max_megapixels)
+    except TooLarge as error:
+        raise InputError(f"{error} Allow more with --max-megapixels.") from None
     check_size(job.target, width * scale, height * scale, job.format)
 
 

@@ -198,7 +198,7 @@ def test_a_missing_backend_is_a_mistake_too(picture, tmp_path):
 def test_too_large_is_refused_before_decoding(picture, tmp_path):
     result = upscale(picture, "-o", tmp_path / "out", "--max-megapixels", 0.001)
     assert result.returncode == 1
-    assert "declares 56 x 40 pixels, more than the limit of 0.001 megapixels" in result.stderr
+    assert "more than the limit of 0.001 megapixels. Allow more with --max-" in result.stderr
 
 
 def run_on_terminal(command):

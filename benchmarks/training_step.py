@@ -8,6 +8,7 @@ faster counts), Keras by `fit` as `training/fit.py` compiles it. All take turns,
 prints medians and their ratio. Needs `pip install torch` (a CPU build will do).
 """
 
+import argparse
 import itertools
 import statistics
 import time
@@ -137,15 +138,18 @@ def numpy_batches(config: Config, data: PairBank) -> Iterator:
     return map(reader, itertools.count())
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     parse.add_argument("--variant", choices=VARIANTS, default="awsrn_s")
     parse.add_argument("--scale", type=int, choices=SCALES, default=2)
     parse.add_argument("--batch-size", type=int, default=16)
     parse.add_argument("--rounds", type=int, default=6, help=f"of {STEPS} steps each")
     parse.add_argument("--bfloat16", action="store_true", help="16-bit convolutions on both sides")
-    options = parse.parse_args()
+    return parse
 
+
+def main() -> None:
+    options = parser().parse_args()
     print(start_backend())
     from training.fitting.trainer import load_data
 

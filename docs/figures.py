@@ -2,27 +2,53 @@
 
     python docs/figures.py
 
-Each photograph is shrunk by MATLAB's bicubic, then enlarged again: bicubic, awsrn_sd, and
-the original beside them. Look at what it writes: docs/before_after.png, docs/contact_sheet.png.
+Each photograph is shrunk by MATLAB's bicubic, for photo.png also saved as a JPEG, and enlarged
+again by bicubic and by presets, beside the original. Look at what it writes: docs/photo.png and
+docs/contact_sheet.png.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 import awsrn_keras as awsrn
+from awsrn_keras.data.degradations import degraded_image
 from awsrn_keras.files import replacing
 from awsrn_keras.pictures import read_rgb
 from awsrn_keras.scoring.score import bicubic
 
 SIDE = 204  # of a crop, pixels of the original
 
-# Of each picture file: scale, and for each photograph where its crop begins (top, left).
+
+class Sheet(NamedTuple):
+    """One picture file.
+
+    Attributes:
+        scale: Of the presets.
+        condition: What the shrunk photographs go through, see `degraded_image`.
+        presets: The columns between bicubic and the original.
+        crops: For each photograph where its crop begins (top, left), pixels of the original.
+    """
+
+    scale: int
+    condition: str
+    presets: tuple[str, ...]
+    crops: dict[str, tuple[int, int]]
+
+
 SHEETS = {
-    "before_after.png": (3, {"chelsea.png": (60, 120), "motorcycle_left.png": (130, 380)}),
-    "contact_sheet.png": (
+    "photo.png": Sheet(
+        2,
+        "jpeg60",
+        ("awsrn_sd_x2", "awsrn_sd_x2_photo"),
+        {"chelsea.png": (60, 120), "coffee.png": (150, 250)},
+    ),
+    "contact_sheet.png": Sheet(
         4,
+        "clean",
+        ("awsrn_sd_x4",),
         {
             "page.png": (0, 60),  # text: only 191 rows
             "astronaut.png": (0, 130),  # hair
@@ -34,23 +60,22 @@ SHEETS = {
 
 
 def main() -> None:
-    for name, (scale, crops) in SHEETS.items():
-        rows = [compared(photograph, *corner, scale) for photograph, corner in crops.items()]
+    for name, shown in SHEETS.items():
+        rows = [compared(photograph, shown) for photograph in shown.crops]
         with replacing(Path(__file__).with_name(name)) as temporary:
             sheet(rows).save(temporary, optimize=True)
 
 
-def compared(name: str, top: int, left: int, scale: int) -> dict:
+def compared(name: str, shown: Sheet) -> dict:
     """The crop in each version of a photograph, with the PSNR of the whole picture."""
+    scale, (top, left) = shown.scale, shown.crops[name]
     photograph = read_rgb(Path(skimage.data.data_dir) / name)
     height, width = (side // scale * scale for side in photograph.shape[:2])
     hr = photograph[:height, :width]
-    lr = awsrn.imresize(hr, 1 / scale)
-    results = {
-        f"bicubic x{scale}": bicubic(lr, scale),
-        "awsrn_sd": awsrn.upscale(lr, f"awsrn_sd_x{scale}"),
-        "original": hr,
-    }
+    lr = degraded_image(awsrn.imresize(hr, 1 / scale), hr, shown.condition)
+    results = {f"bicubic x{scale}": bicubic(lr, scale)}
+    results |= {preset: awsrn.upscale(lr, preset) for preset in shown.presets}
+    results["original"] = hr
     return {
         label: (
             image[top : top + SIDE, left : left + SIDE],

@@ -9,6 +9,8 @@ Each is verified before it replaces the old one. To be run after a preset has ch
 compares each file with its preset.
 """
 
+import argparse
+
 from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.network.presets import PHOTO, WEIGHTS, preset_path
 from export.quantize_aware import write_trained
@@ -16,7 +18,7 @@ from export.quantize_aware import write_trained
 _SIZE = (64, 96)  # of the picture that a file is verified with, pixels
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     parse.add_argument("presets", nargs="+", metavar="PRESET", help="see `awsrn presets`")
     parse.add_argument("--int8", action="store_true", help="the 8-bit file as well")
@@ -27,7 +29,11 @@ def main() -> None:
         metavar="DIR",
         help="photographs for --int8: sample (default), div2k or folders",
     )
-    options = parse.parse_args()
+    return parse
+
+
+def main() -> None:
+    options = parser().parse_args()
     for name in options.presets:
         preset_path(name)
     print(start_backend(), flush=True)

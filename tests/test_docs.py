@@ -1,5 +1,5 @@
 """What the documentation says: every command is taken by its program, most are run, all links lead
-somewhere, and the pages build.
+somewhere, figures of presets are those of their cards, and the pages build.
 
 Commands run in the order of the text, in a folder with the pictures that they name, and in
 one process, so that TensorFlow is loaded once. Lengths are cut down; what a command does
@@ -8,6 +8,7 @@ stays as it is written.
 
 import contextlib
 import importlib
+import json
 import re
 import shlex
 import shutil
@@ -26,20 +27,36 @@ import awsrn_keras
 pytestmark = pytest.mark.filterwarnings("ignore:distutils Version classes")
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 INSTRUCTIONS = [*PAGES, ROOT / "CONTRIBUTING.md"]
 # Ours that need what no test machine has, or take hours, and have tests of their own.
 PARSED_ONLY = {
+    "awsrn import-pytorch": "needs the authors' file; tests/network/test_checkpoints.py",
     "training/publish_preset.py": "replaces a preset; tests/training/test_publish_preset.py",
     "export/quantize_aware.py": "minutes of calibration; tests/export/test_quantize_aware.py",
-    "export/serve_client.py": "needs a server; tests/export/test_serve_client.py",
+    "export/serve_client.py": "needs a server; tests/export/test_serving_guide.py",
     "export/gpu_parity.py": "needs a driver; tests/export/test_gpu_parity.py",
     "export/benchmark.py": "needs phones; tests/export/test_benchmark.py",
     "export/to_web.py": "fetches a package; tests/web",
+    "export/ship_presets.py": "replaces files of the package, which other tests compare with it",
     "benchmarks/recipe.py": "most of an hour; tests/test_benchmarks.py",
+    "benchmarks/rivals.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
+    "docs/figures.py": "writes the pictures of these pages, which somebody has to look at",
 }
+# Blocks of other programs, by a word in them.
+NOT_OURS = {
+    "docker run": "no Docker here; its paths and ports: tests/export/test_serving_guide.py",
+    "tensorflow_model_server": "on no package registry",
+    "--enable_batching": "an option for that server; the file: tests/export/test_serving.py",
+    "curl": "run by tests/export/test_serving_guide.py",
+    "ssl.config": "run by tests/export/test_serving_guide.py",
+    "caddy": "a server open to the network",
+    "adb reverse": "needs a phone",
+}
+INSTALLS = ("make", "pip install", "pytest", "apt")  # not run, but read below
+PHOTO_PRESETS = {f"awsrn_{size}_x{scale}_photo" for size in ("nano", "sd") for scale in (2, 4)}
 SHORT = {
     name: options.split()
     for name, options in {
@@ -52,12 +69,20 @@ SHORT = {
 LONG = {"--minutes", "--recipe", "--height", "--width"}  # options that SHORT replaces
 
 
+def blocks(page):
+    """Language and text of a page's code blocks."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def code(page):
-    """The lines of a page's code blocks for a shell, those over several lines joined."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    for language, block in blocks:
+    """A page's lines for a shell, in blocks or within the text, those over several lines joined."""
+    text = page.read_text()
+    for language, block in blocks(page):
+        text = text.replace(block, "")
         if language in ("", "sh", "bash"):
             yield from block.replace("\\\n", " ").splitlines()
+    for line in re.findall(r"`((?:python|awsrn|make|pip install) [^`]+)`", text):
+        yield " ".join(line.split())
 
 
 def commands(page):
@@ -73,7 +98,8 @@ def commands(page):
 def program(words):
     """The module of a command line, its name in our tables, and its arguments."""
     if words[:2] == ["-m", "awsrn_keras"]:
-        return importlib.import_module("awsrn_keras.__main__"), "awsrn", words[2:]
+        module = importlib.import_module("awsrn_keras.__main__")
+        return module, f"awsrn {words[2]}", words[2:]
     name = words[0].removesuffix(".py").replace("/", ".")
     return importlib.import_module(name), words[0], words[1:]
 
@@ -82,8 +108,27 @@ ALL = [(page, words) for page in PAGES for words in commands(page)]
 
 
 def test_there_are_commands_to_check():
-    assert len(ALL) > 25
-    assert {page.name for page, _ in ALL} > {"README.md", "training.md", "export.md"}
+    assert len(ALL) > 60
+    assert {page.name for page, _ in ALL} > {"README.md", "train.md", "export.md", "experiments.md"}
+    assert all(any(word in text for _, text in all_blocks()) for word in NOT_OURS)
+
+
+def all_blocks():
+    return [block for page in INSTRUCTIONS for block in blocks(page)]
+
+
+def test_no_block_hides_a_command():
+    for page in INSTRUCTIONS:
+        for language, block in blocks(page):
+            if language in ("python", "kotlin", "swift"):
+                continue
+            assert language == "", f"{page.name}: a block of {language!r}"
+            if any(word in block for word in NOT_OURS):
+                continue
+            for line in block.replace("\\\n", " ").splitlines():
+                command = re.sub(r"^(\w+=\S+ )+", "", line)
+                assert command.startswith(("python ", "awsrn ", *INSTALLS)), f"{page.name}: {line}"
+        assert not re.search(r"^ {4,}(python|awsrn|pip|make) ", page.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -91,15 +136,36 @@ def test_there_are_commands_to_check():
 )
 def test_every_command_is_one_that_its_program_takes(page, words):
     module, _, arguments = program(words)
-    if "..." not in arguments:
+    if hasattr(module, "parser"):
         module.parser().parse_args(arguments)
+    else:
+        assert not arguments
+
+
+def test_every_option_in_the_text_is_one_of_a_program(monkeypatch):
+    hooks = importlib.import_module("docs.hooks")
+    monkeypatch.setenv("COLUMNS", "92")
+    known = set(re.findall(r"--[\w-]+", " ".join(text for _, text in hooks.helps())))
+    known |= set(re.findall(r"--[\w-]+", " ".join(text for _, text in all_blocks())))  # servers'
+    named = 0
+    for page in PAGES:
+        for option in re.findall(r"`(--[a-z][\w-]*)[^`]*`", page.read_text()):
+            named += 1
+            assert option in known, f"{page.name}: {option}"
+    assert named > 30
 
 
 def test_make_knows_its_targets_and_pip_what_to_install():
     makefile = (ROOT / "Makefile").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = [line.partition(" # ")[0] for page in INSTRUCTIONS for line in code(page)]
-    targets = {word for line in lines if line.startswith("make ") for word in line.split()[1:]}
+    targets = {
+        word
+        for line in lines
+        if line.startswith("make ")
+        for word in line.split()[1:]
+        if "=" not in word
+    }
     packages = {
         word
         for line in lines
@@ -109,7 +175,7 @@ def test_make_knows_its_targets_and_pip_what_to_install():
     assert targets > {"train", "test", "lint"}
     for target in targets:
         assert re.search(f"^{target}:.*  # ", makefile, re.MULTILINE), target
-    assert packages > {"-r", "requirements.txt", ".[litert]"}
+    assert packages > {"-r", "requirements.txt", ".[litert]", ".[heif]"}
     for package in packages:
         assert not package.startswith(project["name"]), "it is on no index"
         if extras := re.fullmatch(r"\.\[(.*)\]", package):
@@ -130,8 +196,9 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     for program_folder in ("training", "export", "docs"):
         (folder / program_folder).symlink_to(ROOT / program_folder)
-    photograph = Image.fromarray(data.astronaut()[:64, 100:196])
-    names = "holiday.jpg photo.jpg photos/1.png Set5/2.png Set14/3.png kodak24/4.png"
+    photograph = Image.fromarray(data.astronaut()[:128, 100:292])
+    names = "holiday.jpg photo.jpg photos/1.png Set5/2.png Set14/3.png kodak24/4.png "
+    names += "bsds300_train/7.png bsds500_test/8.png t91/9.png sunhays80/10.png wallpapers/11.png"
     for name in (*names.split(), "my/photographs/5.png", "my/test_pictures/6.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         photograph.save(folder / name)
@@ -155,17 +222,24 @@ def place(prepared, tmp_path, monkeypatch):
 def test_the_commands_of_a_page_run(page, place, trained, capsys):
     for words in commands(page):
         module, name, arguments = program(words)
-        if name in PARSED_ONLY or "..." in arguments:
+        if name in PARSED_ONLY or waits_for_a_preset(words):
             continue
         arguments = shortened(name, arguments)
-        if name == "training/fit.py":
+        if name == "training/fit.py" and "-o" not in arguments:
             if tuple(arguments) in trained:
                 continue
             trained.add(tuple(arguments))
-        run = getattr(module, "run" if name == "awsrn" else "main")
+        run = module.run if name.startswith("awsrn ") else module.main
         assert not run(arguments), words
     printed = capsys.readouterr()
     assert "error" not in printed.err
+
+
+def waits_for_a_preset(words):
+    """Whether a command names a preset for photographs while those are not all there yet."""
+    if awsrn_keras.presets().keys() >= PHOTO_PRESETS:
+        return False
+    return "--photo" in words or bool(PHOTO_PRESETS & set(words))
 
 
 def shortened(name, arguments):
@@ -187,22 +261,70 @@ def shortened(name, arguments):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_examples_of_a_page_run_one_after_the_other(page, place):
     names = {"awsrn": awsrn_keras}
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        lines = [line for line in block.splitlines() if ".pt" not in line]  # not ours to give
-        exec("\n".join(lines), names)
+    for language, block in blocks(page):
+        if language == "python":
+            exec(block, names)
+
+
+@pytest.mark.slow
+def test_the_cells_of_the_notebook_run_one_after_the_other(place):
+    cells = json.loads((ROOT / "docs/first_steps.ipynb").read_text())["cells"]
+    assert all(not cell.get("outputs") for cell in cells), "clear the outputs before you commit"
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    long = '"--minutes", "2"'
+    assert long in text
+    names = {}
+    exec(text.replace(long, ", ".join(map(repr, SHORT["training/fit.py"]))), names)
+    shown = names["results"]
+    assert len({image.shape for image in shown.values()}) == 1
+    assert len({image.tobytes() for image in shown.values()}) == len(shown) == 4
+    assert names["upscaled"].shape == (1, *names["photograph"].shape)
+
+
+@pytest.mark.parametrize("name", awsrn_keras.presets())
+def test_the_figures_of_a_preset_are_those_of_its_card(name):
+    card = awsrn_keras.presets()[name]
+    if name in PHOTO_PRESETS:
+        return
+    cells = [f"`{name}`", f"{card['params']:,}"]
+    for image_set in ("Set5", "Set14", "kodak24"):
+        cells.append(f"{card['psnr'][image_set]:.2f} / {card['ssim'][image_set]:.4f}")
+        if image_set != "kodak24":
+            paper = card["psnr_paper"].get(image_set)
+            cells.append(f"{paper:.2f}" if paper else "-")
+    cells.append(f"{card['psnr_bicubic']['kodak24']:.2f}")
+    assert f"| {' | '.join(cells)} |\n" in (ROOT / "docs/results.md").read_text()
+
+    both = (f"{card['psnr'][image_set]:.2f}" for image_set in ("Set5", "Set14"))
+    short = f"| `{name}` | {card['params']:,} | {' / '.join(both)} |"
+    readme = (ROOT / "README.md").read_text()
+    assert short in readme or f"| `{name}` |" not in readme
+
+
+def test_no_page_is_longer_than_a_guide_needs():
+    for page in PAGES:
+        most = 130 if page.name == "README.md" else 200
+        assert len(page.read_text().splitlines()) <= most or page.parent.name == "lab", page
 
 
 def test_links_between_pages_lead_somewhere():
     links = 0
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text()):
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text()):
             links += 1
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
-    assert links > 10
+            linked = page.parent / target if target else page
+            assert linked.exists(), f"{page.name}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)", linked.read_text(), re.MULTILINE)
+                slugs = {
+                    re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings
+                }
+                assert anchor[1:] in slugs, f"{page.name}: {target}{anchor}"
+    assert links > 40
 
 
 @pytest.mark.slow
-def test_the_site_builds_with_every_public_name(tmp_path):
+def test_the_site_builds_with_every_public_name_and_every_command(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path / "site"],
         cwd=ROOT,
@@ -212,3 +334,7 @@ def test_the_site_builds_with_every_public_name(tmp_path):
     text = (tmp_path / "site/api/index.html").read_text()
     for name in set(awsrn_keras.__all__) - {"VARIANTS"}:
         assert f".{name}" in text, name
+    text = (tmp_path / "site/command_line/index.html").read_text()
+    for command in ("awsrn upscale", "python training/fit.py", "python export/to_web.py"):
+        assert f"usage: {command}" in text
+    assert "--self-ensemble" in text

@@ -12,7 +12,6 @@ from pathlib import Path
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("training", "export", "benchmarks")
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
@@ -29,7 +28,7 @@ def helps() -> Iterator[tuple[str, str]]:
     awsrn = importlib.import_module("awsrn_keras.__main__")
     for name in awsrn.COMMANDS:
         yield f"awsrn {name}", help_of(awsrn.parser(), name)
-    for path in [path for room in ROOMS for path in sorted(ROOT.glob(f"{room}/*.py"))]:
+    for path in [*sorted(ROOT.glob("training/*.py")), *sorted(ROOT.glob("export/*.py"))]:
         module = importlib.import_module(f"{path.parent.name}.{path.stem}")
         if hasattr(module, "parser"):
             parser = module.parser()

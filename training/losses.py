@@ -1,4 +1,4 @@
-"""What a training makes small: errors of the upscaled picture, RGB in grey levels 0..255.
+"""Training losses: errors of the upscaled picture, RGB in grey levels 0..255.
 
 Each function takes HR and upscaled pictures `(batch, height, width, 3)` and gives one value
 for each picture, `(batch,)`.

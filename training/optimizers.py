@@ -4,7 +4,7 @@ A gradient has a few strong directions and many weak ones. Adam scales every wei
 and leaves that as it is; Muon takes a kernel as a matrix, taps and inputs by outputs, and makes
 the averaged gradient nearly orthogonal, so that weak directions are learned as fast as strong
 ones. Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
-(2024); the size of the steps is that of arXiv:2502.16982. docs/release_training.md has what it
+(2024); the size of the steps is that of arXiv:2502.16982. docs/lab/experiments.md has what it
 is worth here.
 
 Why not Keras's own (3.15.1): `keras.optimizers.Muon` sends every variable that is not a matrix to

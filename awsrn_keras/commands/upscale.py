@@ -4,7 +4,7 @@
     awsrn upscale photos/ 'scans/*.tif' -o upscaled/ --scale 4
 
 A file that cannot be upscaled is reported and the rest go on; the exit status is then 1.
-HEIC needs pip install 'awsrn-keras[heif]'.
+HEIC needs pip install pillow-heif.
 """
 
 import argparse

@@ -22,7 +22,7 @@ FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in
 # What makes the others available.
 CURES = {
     "avif": "AVIF needs Pillow 11.3 or later, built with it: pip install --upgrade pillow",
-    "heic": "HEIC needs pillow-heif: pip install 'awsrn-keras[heif]'",
+    "heic": "HEIC needs pillow-heif: pip install pillow-heif",
 }
 
 

@@ -156,7 +156,7 @@ RECIPES = {
         learning_rate=1e-3,
         schedule="halving",
     ),
-    # What won in docs/release_training.md, for a GPU or a processor that computes in bfloat16.
+    # What won in docs/lab/experiments.md, for a GPU or a processor that computes in bfloat16.
     "release": Config(
         data=("div2k",),
         epochs=200,

@@ -3,7 +3,7 @@
 From the body's features to the pixels everything is linear: an output channel of an LR pixel
 sees a window of features, 3x3 pixels of the picture and a constant. The best weights for
 given features are those of a linear regression, found in less than a minute;
-docs/release_training.md says what that is worth.
+docs/lab/experiments.md says what that is worth.
 """
 
 from collections.abc import Iterable, Iterator

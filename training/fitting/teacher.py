@@ -3,7 +3,7 @@
 A photograph holds much that no network can guess from its small copy: nearly all of a trained
 network's error, and noise to whatever is learned from it. The results of a teacher, averaged over
 the eight flips and rotations, are nearer to the photograph than any one result and hold no such
-noise; docs/release_training.md says what that is worth.
+noise; docs/lab/released_weights.md says what that is worth.
 """
 
 from collections.abc import Iterator

@@ -240,10 +240,8 @@ def test_the_commands_of_a_page_run(page, place, trained, capsys):
 
 
 def waits_for_a_preset(words):
-    """Whether a command names a preset for photographs while those are not all there yet."""
-    if awsrn_keras.presets().keys() >= PHOTO_PRESETS:
-        return False
-    return "--photo" in words or bool(PHOTO_PRESETS & set(words))
+    """Whether a command names a preset for photographs that is not there yet."""
+    return bool((PHOTO_PRESETS - awsrn_keras.presets().keys()) & set(words))
 
 
 def shortened(name, arguments):

@@ -4,12 +4,11 @@
     python export/benchmark.py exports/awsrn_sd_x2 --android --benchmark-model benchmark_model
     python export/benchmark.py exports/awsrn_sd_x2 --bundle for_a_friend
 
-The first uses LiteRT's own benchmark command, the second also pushes the files and LiteRT's
-benchmark_model to every phone that adb finds and runs them there on the processor, the GPU
-and the NPU. Both print one table over all devices and write it, with a plot, as benchmark.md
-and benchmark.png, after each file anew. The third writes a folder with models and a shell
-script instead of timing anything; --add takes what the script brought back. docs/phones.md has
-the rest.
+The first uses LiteRT's own benchmark command. The second also pushes the files and LiteRT's
+benchmark_model to every phone that adb finds and runs them there on CPU, GPU and NPU. Both print
+one table of all devices and write it, with a plot, to benchmark.md and benchmark.png, updated
+after each file. The third only writes a folder with models and a shell script; --add reads what
+the script brought back. See docs/phones.md.
 """
 
 from __future__ import annotations
@@ -37,25 +36,25 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     wrote = "what to_tflite.py wrote"
     option("folders", nargs="*", type=Path, metavar="EXPORT_FOLDER", help=wrote)
-    where = "default: all; on this machine the GPU only if it is one, not a driver in software"
+    where = "default: all; on this machine a GPU only if it is real, not a driver in software"
     option("--accelerators", nargs="+", choices=ACCELERATORS, help=where)
-    counts = "of the processor; on this machine as far as it has cores (default 1 2 4)"
+    counts = "CPU threads; on this machine at most one per core (default 1 2 4)"
     option("--threads", nargs="+", type=int, default=[1, 2, 4], metavar="N", help=counts)
     option("--runs", type=int, default=20, help="pictures timed (default %(default)s)")
-    option("--not-here", action="store_true", help="time nothing on this machine")
-    shown = "also show these: files of --json, bundles with results"
+    option("--not-here", action="store_true", help="skip this machine")
+    shown = "results to show as well: files of --json, bundles"
     option("--add", nargs="+", type=Path, default=[], metavar="RESULTS", help=shown)
     option("-o", "--output", type=Path, metavar="DIR", help="default the first EXPORT_FOLDER, or .")
     option("--json", type=Path, metavar="FILE", help="also write the table to this file")
 
     option = parse.add_argument_group("phones").add_argument
     option("--android", action="store_true", help="also on the phones that adb finds")
-    option("--serial", help="only on the phone of that serial, as `adb devices` lists it")
-    program = "LiteRT's benchmark_model for the phone's processor, for --android and --bundle"
+    option("--serial", help="only on the phone with this serial number, see `adb devices`")
+    program = "LiteRT's benchmark_model for the phone's CPU, for --android and --bundle"
     option("--benchmark-model", type=Path, metavar="FILE", help=program)
     beside = "with the .so files of an accelerator, pushed beside benchmark_model"
     option("--libraries", type=Path, metavar="DIR", help=beside)
-    option("--bundle", type=Path, metavar="DIR", help="write models and a script to DIR, no more")
+    option("--bundle", type=Path, metavar="DIR", help="only write models and a script to DIR")
     return parse
 
 

@@ -2,14 +2,13 @@
 
     python export/gpu_parity.py exports/awsrn_sd_x2
 
-puts one photograph through every file by LiteRT on the processor and on the GPU, and
-through the network in Keras. Without a folder it first exports the default preset at 32x32
-to a temporary one (about a minute). Limits, grey levels of 255: float32 0.01 to Keras,
-float16 and dynamic_range 0.6 and int8 2 to the same file on the processor. On pictures much
-larger than that dynamic_range and int8 differ by more, as processors round their features in
-their own way: there the GPU has to be as near to Keras as the processor is.
+compares every file on the CPU and the GPU (LiteRT) and the network in Keras on one photograph.
+Without a folder it first exports the default preset at 32x32 (about a minute). Largest
+differences, grey levels of 255: float32 0.01 from Keras, float16 and dynamic_range 0.6 and int8 2
+from the same file on the CPU. On much larger pictures dynamic_range and int8 differ by more, as
+CPUs round features in their own way; there the GPU has to be as close to Keras as the CPU is.
 
-Without a GPU it takes SwiftShader, a driver in software (Debian: libvulkan1, chromium).
+Without a GPU it uses SwiftShader, a driver in software (Debian: libvulkan1, chromium).
 Exit status: 0 all pass, 1 a file fails, 2 a mistake in what was given, 3 no driver.
 """
 

@@ -1,10 +1,10 @@
-"""Train a network to lose less when it is rounded to 8 bits, and write it as int8 .tflite.
+"""Quantisation-aware training: an int8 .tflite that loses less than a calibrated one.
 
     python export/quantize_aware.py awsrn_sd_x2
 
-starts from the trained network, learns to give the same pictures with 8-bit kernels and
-features, and writes exports/awsrn_sd_x2/tflite/int8_qat.tflite (20 to 40 minutes on one
-or two processor cores). Like int8.tflite it takes and gives uint8 pixels.
+trains the network to keep its output with 8-bit kernels and features, and writes
+exports/awsrn_sd_x2/tflite/int8_qat.tflite (20 to 40 minutes on one or two CPU cores). Like
+int8.tflite it takes and returns uint8 pixels.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
-    free = "leave height and width free; such a file runs on the processor only"
+    free = "leave height and width free; such a file runs on CPUs only"
     option("--dynamic", action="store_true", help=free)
     option("--steps", type=int, default=4000, help="batches (default %(default)s)")
     option("--batch-size", type=int, default=8, help="patches in a batch (default %(default)s)")
     option("--patch-size", type=int, default=32, help="side, LR pixels (default %(default)s)")
-    option("--learning-rate", type=float, default=3e-5, help="highest (default %(default)s)")
+    option("--learning-rate", type=float, default=3e-5, help="peak (default %(default)s)")
     option("--seed", type=int, default=0, help="decides the patches (default %(default)s)")
     option(
         "--data",
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--degrade",
         metavar="NAME",
-        help="make LR patches worse, as fit.py did for this network: photo, or a JSON file",
+        help="degrade LR patches, as fit.py did for this network: photo, or a JSON file",
     )
     option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")

@@ -3,9 +3,9 @@
     python export/report.py exports/awsrn_sd_x2 --data Set5 Set14
 
 writes report.md, report.json and report.png into the folder: size, operators, PSNR and SSIM
-with their drop against float32, time on one and two processor threads, peak memory, and
-where in a picture the precisions differ. About ten minutes on two processor cores, most of
-it for int16x8, which processors have no fast code for.
+with their drop against float32, time on one and two CPU threads, peak memory, and where in a
+picture the precisions differ. About ten minutes on two CPU cores, most of it for int16x8, for
+which CPUs have no fast kernels.
 """
 
 import argparse

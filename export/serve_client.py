@@ -1,11 +1,11 @@
-"""Upscale picture files by a TensorFlow server that serves an export of to_saved_model.py.
+"""Upscale picture files with a TensorFlow server that serves an export of to_saved_model.py.
 
     python export/serve_client.py photo.jpg -o photo_x2.png --server http://localhost:8501
 
-Any PNG, JPEG, WebP, TIFF or BMP will do: it is turned upright by its EXIF, sent as PNG, and
-its EXIF and colour profile go into the result. Transparency is upscaled too, as a second
-picture; 16 bits are rounded to 8. A picture that cannot be upscaled is reported and the rest
-go on; the exit status is then 1.
+Takes PNG, JPEG, WebP, TIFF and BMP. Each is rotated by its EXIF orientation and sent as PNG; its
+EXIF and colour profile are copied to the result. Transparency is upscaled as a second picture;
+16 bits are rounded to 8. A picture that cannot be upscaled is reported and the rest go on; the
+exit status is then 1.
 """
 
 import argparse

@@ -2,9 +2,8 @@
 
     python export/to_saved_model.py awsrn_sd_x2
 
-writes exports/awsrn_sd_x2/saved_model/1/, models.config and batching.config in about a
-minute, after every signature was compared with the network, picture files across the border of
-the windows that they are computed in:
+writes exports/awsrn_sd_x2/saved_model/1/, models.config and batching.config in about a minute,
+after comparing every signature with the network:
 
     serving_default   image float32 (N, H, W, 3), RGB 0..255 -> upscaled, clipped
     upscale_bytes     image_bytes (N,), JPEG or PNG files of any sizes -> upscaled_bytes, PNG

@@ -3,9 +3,9 @@
     python export/to_tflite.py awsrn_sd_x2 --height 256 --width 256
 
 writes exports/awsrn_sd_x2/tflite/{float32,float16,dynamic_range,int8,int16x8}.tflite in a few
-minutes on two processor cores. Each file is reloaded with LiteRT and compared with the
-network before it is put in place. They take one RGB picture (1, height, width, 3) and give
-one `scale` times larger, clipped to 0..255: uint8 pixels for int8, float32 for the others.
+minutes on two CPU cores. Each file is reloaded with LiteRT and compared with the network before
+it is put in place. They take one RGB picture (1, height, width, 3) and return it `scale` times
+larger, clipped to 0..255: uint8 pixels for int8, float32 for the others.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     option("--height", type=int, default=256, help="of the input, pixels (default %(default)s)")
     option("--width", type=int, default=256, help="of the input, pixels (default %(default)s)")
-    free = "leave height and width free; such files run on the processor only (not int16x8)"
+    free = "leave height and width free; such files run on CPUs only (not int16x8)"
     option("--dynamic", action="store_true", help=free)
     every = "default: all; with --dynamic all but int16x8"
     option("--precision", nargs="+", choices=CONVERTED, help=every)

@@ -3,7 +3,7 @@
     python export/to_web.py
     python export/to_web.py --serve
 
-The first writes exports/web/ in a few minutes on two processor cores: static files for any
+The first writes exports/web/ in a few minutes on two CPU cores: static files for any
 web server, models and LiteRT.js (fetched once from npm) included; the page contacts no other
 host. The second serves that folder on http://localhost:8000, building it first if need be.
 """
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=[name for name in CONVERTED if not PRECISIONS[name].fixed_size],
         default=["float16", "int8"],
-        help="default %(default)s",
+        help="default float16 int8",
     )
     side = "height and width that the models read at once (default %(default)s)"
     option("--tile", type=int, default=192, metavar="PIXELS", help=side)

@@ -1,13 +1,13 @@
-"""Average the weights of networks that were trained on from the same one.
+"""Average the weights of networks that were fine-tuned from the same one.
 
     python training/average.py runs/a runs/b -o runs/average
 
-makes a folder that is a MODEL, as a run folder is: model.keras, and config.json with what each
-of the networks came from.
+writes a folder that can be used as MODEL: model.keras, and config.json with the origin of each
+network.
 
-What each training learned is much the same, where its steps strayed is not, so the average is
-often better than every one of them. Networks that were not trained from the same one have no
-weights in common, and their average is worth nothing: `training/evaluate.py` tells.
+What such networks have learned is much the same, their noise is not, so the average is often
+better than each of them. The average of networks with different starts is useless: check it with
+`training/evaluate.py`.
 
 Source: Wortsman et al., "Model soups" (2022), arXiv:2203.05482.
 """

@@ -41,17 +41,17 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="DIR",
         default=["sample"],
-        help="folders of high-resolution pictures (low-resolution ones are made by MATLAB's "
-        "bicubic), benchmarks with x2/HR and x2/LR inside, folders of such benchmarks; sample, "
-        "div2k or a folder in DIV2K's layout: their validation pictures (default sample)",
+        help="folders of ground-truth pictures (low-resolution ones are made by MATLAB's bicubic), "
+        "benchmark sets with x2/HR and perhaps x2/LR inside, folders of such sets; or the "
+        "validation pictures of sample, div2k or a folder in DIV2K's layout (default sample)",
     )
     option(
         "--degrade",
         nargs="+",
         metavar="CONDITION",
         default=["clean"],
-        help="score under these conditions, e.g. clean jpeg75 noise10 blur1 (JPEG of a quality, "
-        "noise and blur of a standard deviation in LR levels and HR pixels; default clean)",
+        help="degrade the low-resolution pictures, e.g. clean jpeg75 noise10 blur1: JPEG quality, "
+        "standard deviation of noise (levels of 255) and of blur (HR pixels) (default clean)",
     )
     option(
         "--precision",

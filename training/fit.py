@@ -3,7 +3,7 @@
     python training/fit.py --scale 2
 
 trains awsrn_sd x2 on the photographs inside the scikit-image and scikit-learn wheels for
-two to five minutes on two processor cores, prints its PSNR and SSIM on held-out ones beside
+two to five minutes on two CPU cores, prints its PSNR and SSIM on held-out ones beside
 bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 """
 
@@ -44,7 +44,7 @@ OPTIONS = (
         "sample (photographs in two wheels), div2k (downloaded by tensorflow-datasets), or folders "
         "of high-resolution images",
     ),
-    ("lr_dir", "DIR", "low-resolution images of --data DIR; else made"),
+    ("lr_dir", "DIR", "low-resolution images for --data DIR; else made by bicubic"),
     (
         "val",
         "DIR...",
@@ -52,30 +52,30 @@ OPTIONS = (
         "and for other folders those of sample",
     ),
     ("epochs", "INT", "the state is saved after each"),
-    ("steps_per_epoch", "INT", "of a batch each"),
-    ("minutes", "FLOAT", "length by the clock instead of --epochs"),
+    ("steps_per_epoch", "INT", "batches"),
+    ("minutes", "FLOAT", "train for this long instead of --epochs"),
     ("batch_size", "INT", "patches per step"),
     ("patch_size", "INT", "side in LR pixels"),
     ("loss", "NAME", ", ".join(LOSS_NAMES)),
     ("optimizer", "NAME", " or ".join(OPTIMIZER_NAMES)),
-    ("learning_rate", "FLOAT", "highest; rather 0.001 for adam and for trained weights"),
+    ("learning_rate", "FLOAT", "peak; use 0.001 for adam or to fine-tune"),
     ("schedule", "NAME", " or ".join(SCHEDULES)),
     ("ema", "FLOAT", "momentum of averaged weights, e.g. 0.999"),
     ("precision", "NAME", ", ".join(PRECISIONS)),
     (
         "degrade",
         "NAME",
-        "make LR patches worse as photographs are: photo (blur, noise, JPEG), or a JSON file with "
-        "other values for it",
+        "degrade LR patches like photographs: photo (blur, noise, JPEG), or a JSON file with other "
+        "values",
     ),
     (
         "teacher",
         "MODEL",
-        "learn from its results, averaged over flips and rotations, not from the photographs",
+        "distil it: targets are its outputs, averaged over flips and rotations, not photographs",
     ),
     ("init", "MODEL", "weights to start from; a pruned network keeps its branches"),
     ("seed", "INT", "of weights, image order, crops and flips"),
-    ("deterministic", "", "repeatable to the last bit, slower"),
+    ("deterministic", "", "repeatable to the bit, slower"),
 )
 
 
@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
         choices=RECIPES,
         default="quick",
         help="paper: DIV2K, 1000 x 1000 steps; release: DIV2K, 200 x 500 steps of 32 patches by "
-        "Muon in bfloat16, for a GPU (default quick, whose values stand above)",
+        "Muon in bfloat16, for a GPU; quick: the defaults above (default quick)",
     )
     add("--run-dir", "-o", "--output", type=Path, help="default runs/<variant>_x<scale>_<time>")
     add("--resume", action="store_true", help="continue the run in --run-dir")

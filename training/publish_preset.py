@@ -2,11 +2,10 @@
 
     python training/publish_preset.py runs/best --benchmarks Set5 Set14 --validation kodak24
 
-What the card tells of the training is in the run folder of `fit.py` or `average.py`; a model
-whose origin is not known cannot become a preset. Kernels are stored as float16, which must cost
-under 0.001 dB; the scores are those of the stored weights. The validation pictures decide, with
---photo the mean over them clean, with JPEG, noise and blur: a preset is replaced by a better one
-only.
+The card describes the training as the run folder of `fit.py` or `average.py` does; a model of
+unknown origin is refused. Kernels are stored as float16, which may cost at most 0.001 dB; the
+scores are those of the stored weights. A preset is only replaced by one that scores higher on the
+validation pictures, with --photo by the mean over clean and degraded ones.
 """
 
 import argparse
@@ -44,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument(
         "--photo",
         action="store_true",
-        help=f"it is for photographs with JPEG and noise: its name ends in {PHOTO}",
+        help=f"a preset for photographs with JPEG and noise: its name ends in {PHOTO}",
     )
     option("--benchmarks", nargs="+", metavar="DIR", help="picture sets to score, as evaluate.py")
     option("--validation", metavar="DIR", help="the picture set that decides what is better")

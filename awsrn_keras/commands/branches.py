@@ -1,9 +1,9 @@
-"""Show what a trained network has learned in its scalars, and what each AWMS branch is worth.
+"""Show the learned scalars of a network, and what each AWMS branch is worth.
 
-    python -m awsrn_keras branches awsrn_sd_x2 -o branches.png
+    awsrn branches awsrn_sd_x2 -o branches.png
 
-prints every lambda and alpha, leaves out each branch in turn and measures what that costs
-in dB and saves in multiply-adds (a minute or two on two processor cores), and draws both.
+prints every lambda and alpha, leaves out each branch in turn, measures what that costs in dB
+and saves in multiply-adds (a minute or two on two CPU cores), and plots both.
 """
 
 import argparse
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures to measure on: sample (default: photographs in two wheels, those held "
         "out from training), div2k, or folders of high-resolution pictures",
     )
-    option("-o", "--output", type=Path, default=Path("branches.png"), help="default %(default)s")
+    option(
+        "-o", "--output", type=Path, default=Path("branches.png"), help="plot (default %(default)s)"
+    )
     option("--json", type=Path, metavar="FILE", help="also write all figures to this file")
 
 

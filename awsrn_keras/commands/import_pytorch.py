@@ -1,7 +1,7 @@
 """Convert a checkpoint of the official PyTorch code, verified before it is written.
 
-Variant and scale are found from its tensors; what training code saves around them is
-left out. OUT can be given wherever a MODEL is asked for, and trained further.
+Variant and scale follow from its tensors; whatever else training code saved is ignored. OUT can
+be used wherever a command takes a MODEL, and trained further.
 """
 
 import argparse

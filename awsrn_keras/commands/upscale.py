@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option(
-        "inputs", nargs="+", metavar="IN", help="picture files, folders (with all in them), globs"
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="picture files, folders (searched recursively), globs",
     )
     option(
         "-o",
         "--output",
         required=True,
         metavar="OUT",
-        help="folder for the results, under the names of the inputs; for one picture also a file",
+        help="folder for the results, which keep the names of the inputs; for one picture, a file",
     )
     option(
         "--scale",

@@ -159,7 +159,7 @@ def _network_of_size(path: Path) -> dict:
 
 
 def from_pytorch(path: str | os.PathLike) -> AWSRN:
-    """Rebuild the network of a checkpoint; its variant, scale and branches are found from it.
+    """Rebuild the network of a checkpoint; its variant, scale and branches follow from the tensors.
 
     Args:
         path: A `.pt`, `.pth` or `.ckpt` file of the official code or of another training of its
@@ -177,12 +177,11 @@ def save_pytorch(model: AWSRN, path: str | os.PathLike) -> None:
     """Write a network for the official PyTorch code, verified before `path` appears.
 
     The file holds its tensors as float32 under their official names: the official network loads
-    them by `load_state_dict(torch.load(path))` and gives the same pictures. awsrn_nano and
-    networks with fewer branches are written likewise; the official code has no network for
-    them, `from_pytorch` has.
+    them by `load_state_dict(torch.load(path))` and gives the same output. The official code has
+    no network for awsrn_nano and pruned branches; their files are for `from_pytorch`.
 
     Args:
-        model: Not its fused graph, whose weight norm and branches are gone.
+        model: An `AWSRN`; a fused graph has no weight norm and no branches any more.
         path: `.pt` (needs torch) or `.npz`.
 
     Raises:

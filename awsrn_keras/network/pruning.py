@@ -15,9 +15,8 @@ from .model import AWSRN
 def prune_branches(model: AWSRN, keep: Iterable[int] = (3, 5, 7)) -> AWSRN:
     """A new network with only the AWMS branches of the kernel sizes in `keep`.
 
-    All other weights are those of `model`, which is left as it is. The picture changes by
-    what the dropped branches gave; a short training (`training/fit.py --init`) makes most of
-    it good.
+    All other weights are those of `model`, which is left as it is. The output loses what the
+    dropped branches contributed; a short training (`training/fit.py --init`) recovers most of it.
 
     Raises:
         ValueError: `keep` is empty or names a branch that `model` does not have.
@@ -44,8 +43,8 @@ class BranchWorth:
 
     Attributes:
         kernel_size: Of the branch.
-        alpha: Its learned weight. The scale of a branch is shared between alpha and kernel:
-        strength: hence also |alpha| * ||kernel||, relative to the sum over the branches.
+        alpha: Its learned weight, which alone says little: the kernel has a scale of its own.
+        strength: |alpha| * ||kernel||, relative to the sum over the branches.
         psnr_loss: dB lost without it.
         saved: Multiply-adds saved, as a part of the network's.
         saved_fused: The same of the fused graph, where only the largest kernel counts.

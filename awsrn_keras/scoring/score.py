@@ -25,13 +25,13 @@ def score(
     """The score of each pair, measured as published: on luma, `scale` pixels of border left out.
 
     Args:
-        upscaler: Makes of a LR picture one `scale` times larger; what it returns is clipped
-            to 0..255 and rounded to 8 bits.
+        upscaler: Enlarges an LR picture by `scale`; its result is clipped to 0..255 and rounded
+            to 8 bits.
         pairs: LR and HR pictures, RGB uint8 `(height, width, 3)`, HR `scale` times larger.
         scale: Magnification.
 
     Raises:
-        ValueError: A result has not the size of its HR picture.
+        ValueError: A result and its HR picture differ in size.
     """
     scores = []
     for lr, hr in pairs:

@@ -25,7 +25,7 @@ def choose_engine(
     """What runs `model`: "litert" or "keras".
 
     "auto" is LiteRT, which starts faster and needs less memory, for presets that have a file
-    for it, where it is installed and no GPU is found; else Keras. An 8-bit network always runs
+    for it if it is installed and there is no GPU; otherwise Keras. An 8-bit network always runs
     on LiteRT.
 
     Args:

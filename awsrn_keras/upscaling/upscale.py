@@ -37,31 +37,31 @@ def upscale(
     """Upscale a picture or a batch by the scale of the model, in windows that leave no seams.
 
     The result does not depend on `tile`: each window reads all pixels that its part of the
-    result depends on, and the zero padding at the borders stays where it is without tiles.
-    To the last bit it can only be so where the runtime adds up alike in windows of different
-    heights: TensorFlow on a processor does. Their width follows from the picture alone.
+    result depends on, and zeros are padded at the borders of the picture only. It is the same to
+    the bit if the runtime sums in the same order in windows of different heights, as TensorFlow
+    does on a CPU. The width of windows follows from the picture alone.
 
     Args:
         image: uint8, uint16 or float32 of 0..255, RGB `(height, width, 3)`, grey
             `(height, width)` or RGB with alpha `(height, width, 4)`; or a batch of pictures of
             one size, `(batch, height, width, 3)` or `(batch, height, width, 4)`. Alpha is
-            upscaled too, and stays as it is where it is constant within the receptive field;
-            colours of fully transparent pixels are replaced by those around, so that none
-            bleeds into visible edges.
+            upscaled too, but kept where it is constant within the receptive field; colours of
+            fully transparent pixels are replaced by those around, so that none bleeds into
+            visible edges.
         model: An `AWSRN`, a preset name, a model file, or, for many pictures, an engine
             made once: `make_engine(model)`. None is `default_preset(scale)`, awsrn_sd_x2
             without a scale.
         tile: Rows of input pixels that each window adds to the result; windows are larger by
             `receptive_field` on every side and up to 560 pixels wide. None chooses windows
-            that need about half a gigabyte, less where the machine has little to spare. With
-            `self_ensemble` it is not used.
+            that need about half a gigabyte, or less if little memory is free. It is not used with
+            `self_ensemble`.
         self_ensemble: Average over the eight flips and rotations: slightly better, eight
             times as slow.
         progress: Called with the windows done and their number after each, for each picture.
         engine: "litert", "keras", or "auto", see `choose_engine`.
         precision: "int8" runs the 8-bit network of a preset: about four times as fast, for
             uint8 pictures only.
-        scale: Magnification, that of the model.
+        scale: Magnification; chooses the preset without a model, else it must be the model's.
 
     Returns:
         The picture, `scale` times as high and wide, in the same dtype and channels. uint16

@@ -139,24 +139,34 @@ def degraded_image(lr: np.ndarray, hr: np.ndarray, condition: str, number: int =
     Raises:
         InputError: There is no such condition.
     """
-    match = re.fullmatch(r"(clean)|(jpeg|noise|blur)(\d+(?:\.\d+)?)", condition)
-    if match is None:
-        raise InputError(
-            f"{condition}: choose conditions such as {', '.join(CONDITIONS)}, or clean."
-        )
-    kind, value = match[2], float(match[3] or 0)
+    kind, value = condition_value(condition)
     if kind == "jpeg":
-        if not (1 <= value <= 100 and value.is_integer()):
-            raise InputError(f"{condition}: the quality of JPEG is 1 to 100.")
         return jpeg(lr, int(value))
     if kind == "noise":
         random = np.random.default_rng(number)
         return rounded(lr + random.normal(0, value, lr.shape))
     if kind == "blur":
-        if not 0.1 <= value <= 10:
-            raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
         return imresize(rounded(blurred(hr, (value, value))), size=lr.shape[:2])
     return lr
+
+
+def condition_value(condition: str) -> tuple[str, float]:
+    """A condition of `degraded_image` as its kind and number, "jpeg" and 75; 0 for "clean".
+
+    Raises:
+        InputError: There is no such condition.
+    """
+    match = re.fullmatch(r"(clean)|(jpeg|noise|blur)(\d+(?:\.\d+)?)", condition)
+    if match is None:
+        raise InputError(
+            f"{condition}: choose conditions such as {', '.join(CONDITIONS)}, or clean."
+        )
+    kind, value = match[1] or match[2], float(match[3] or 0)
+    if kind == "jpeg" and not (1 <= value <= 100 and value.is_integer()):
+        raise InputError(f"{condition}: the quality of JPEG is a whole number, 1 to 100.")
+    if kind == "blur" and not 0.1 <= value <= 10:
+        raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
+    return kind, value
 
 
 def degraded_bank(bank: PairBank, condition: str) -> PairBank:

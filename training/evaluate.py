@@ -19,6 +19,7 @@ from awsrn_keras.command_line import (
     run_command,
     start_backend,
 )
+from awsrn_keras.data.degradations import condition_value
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
 
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="average each model over the eight flips and rotations: better, eight times slower",
     )
-    option("--plot", type=Path, metavar="FILE", help="draw PSNR against JPEG quality")
+    option("--plot", type=Path, metavar="FILE", help="draw PSNR against JPEG quality, a .png")
     option("-o", "--output", "--json", type=Path, metavar="FILE", help="write all scores as JSON")
     return parse
 
@@ -82,8 +83,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output} is a folder: name the JSON file to write.")
-    if options.plot and sum(map(is_on_plot, options.degrade)) < 2:
+    conditions = list(dict.fromkeys(options.degrade))
+    for condition in conditions:
+        condition_value(condition)
+    if options.plot and sum(map(is_on_plot, conditions)) < 2:
         raise InputError("--plot needs two or more of --degrade clean jpeg90 jpeg75 ...")
+    if options.plot and options.plot.suffix.lower() != ".png":
+        raise InputError(f"--plot {options.plot}: name a .png file.")
     print(start_backend(), flush=True)
     from awsrn_keras.network.loading import load_model
     from awsrn_keras.scoring.image_sets import load_image_sets
@@ -102,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     image_sets = [
         image_set.degraded(condition)
         for image_set in load_image_sets(options.data, scale)
-        for condition in options.degrade
+        for condition in conditions
     ]
     variants = dict.fromkeys(model.variant for model in models.values())
     results = [measure(image_set, upscalers, variants) for image_set in image_sets]
@@ -112,12 +118,12 @@ def main(arguments: list[str] | None = None) -> None:
     if options.per_image:
         print(*map(image_table, results), sep="\n\n", end="\n\n")
     print(mean_table(results))
+    if options.output:
+        write_scores(options.output, scale, options.self_ensemble, rows, results)
     if options.plot:
         from training.fitting.plots import plot_jpeg
 
-        plot_jpeg(results, options.degrade, options.plot)
-    if options.output:
-        write_scores(options.output, scale, options.self_ensemble, rows, results)
+        plot_jpeg(results, conditions, options.plot)
 
 
 def is_on_plot(condition: str) -> bool:

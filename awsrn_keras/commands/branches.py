@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     if find_spec("matplotlib") is None:
         raise InputError("awsrn branches draws with matplotlib: pip install matplotlib.")
+    if options.output.suffix.lower() != ".png":
+        raise InputError(f"{options.output}: name a .png file.")
     print(start_backend(), flush=True)
     from ..data import load_pairs
     from ..network.counts import branch_weights

@@ -124,7 +124,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Upscale all inputs; 0 if all succeeded, else 1."""
-    from ..network.presets import PHOTO, presets
     from ..pictures import describe_skipped, visibly_compressed
     from ..upscaling.files import UpscaleOptions, check_job, is_there, upscale_files
     from ..upscaling.jobs import plan
@@ -154,7 +153,7 @@ def run(options: argparse.Namespace) -> int:
                 _report(job, error, bar)
         numbers = {job: number for number, job in enumerate(possible, 1)}
         compressed = 0
-        if model + PHOTO in presets():
+        if _photo_helps(options, model):
             compressed = sum(visibly_compressed(job.source) for job in possible)
 
         def show(job: "Job", done: int, windows: int) -> None:
@@ -173,8 +172,8 @@ def run(options: argparse.Namespace) -> int:
         print(describe_skipped(skipped), flush=True)
     if compressed:
         print(
-            f"{compressed} of {len(possible)} pictures are JPEG files below quality 92 or lossy "
-            "WebP files: --photo removes compression artifacts",
+            f"JPEG below quality 92 or lossy WebP: {compressed} of {len(possible)} pictures; "
+            "--photo removes compression artifacts",
             flush=True,
         )
     if len(jobs) > 1 or present:
@@ -201,6 +200,14 @@ def choose_preset(preset: str | None, scale: int | None, photo: bool) -> str:
         choices = ", ".join(name for name in presets() if name.endswith(PHOTO))
         raise InputError(f"--photo: {preset} has no version for photographs: choose {choices}.")
     return preset + PHOTO
+
+
+def _photo_helps(options: argparse.Namespace, model: str) -> bool:
+    """Whether --photo would choose another network than `model`."""
+    try:
+        return choose_preset(options.preset, options.scale, photo=True) != model
+    except InputError:
+        return False
 
 
 def _engines(model: str, options: argparse.Namespace) -> tuple["Engine", Callable[[], "Engine"]]:

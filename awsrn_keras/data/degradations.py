@@ -64,14 +64,22 @@ class Degradation:
         limits = {"shrink": (0, 1), "blur_sigma": (0.05, 3), "noise_sigma": (0, 100)}
         limits["jpeg_quality"] = (1, 100)
         for field in fields(self):
-            value = getattr(self, field.name)
+            value, default = getattr(self, field.name), field.default
             low, high = limits.get(field.name, (0, 1))
+            count = len(default) if isinstance(default, tuple) else 1
+            kind = int if field.name == "jpeg_quality" else int | float
             numbers = value if isinstance(value, tuple) else (value,)
-            rising = field.name == "shrink" or list(numbers) == sorted(numbers)
-            wanted = len(field.default) if isinstance(field.default, tuple) else 1
-            whole = all(isinstance(n, int | float) and low <= n <= high for n in numbers)
-            if not (whole and rising and len(numbers) == wanted):
-                raise InputError(f"{field.name}: {value!r} is not within {low}..{high}.")
+            fits = isinstance(value, tuple) == (count > 1) and len(numbers) == count
+            for n in numbers:
+                number = isinstance(n, kind) and not isinstance(n, bool)
+                fits = fits and number and low <= n <= high
+            if not fits or (count == 2 and numbers[0] > numbers[1]):
+                whole = "whole " if kind is int else ""
+                wanted = f"{count} {whole}numbers" if count > 1 else "a number"
+                order = ", the smaller first" if count == 2 else ""
+                raise InputError(
+                    f"{field.name}: {value!r} is not {wanted} within {low}..{high}{order}."
+                )
         if not sum(self.shrink) > 0:
             raise InputError(f"shrink: {self.shrink!r} names no way to shrink.")
 
@@ -95,15 +103,22 @@ class Degradation:
             return SETTINGS[name]
         path = Path(name)
         if path.suffix != ".json" or not path.is_file():
-            raise InputError(f"{name}: choose {', '.join(SETTINGS)} or name a JSON file.")
+            missing = "no such file; " if path.suffix == ".json" else ""
+            raise InputError(f"{name}: {missing}choose {', '.join(SETTINGS)} or name a JSON file.")
+        names = [field.name for field in fields(cls)]
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(stored, dict):
+                raise InputError('give an object such as {"noise": 0.2}')
+            for unknown in stored.keys() - set(names):
+                raise InputError(f"{unknown!r} is none of {', '.join(names)}")
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
             }
             return cls(**values)
-        except (InputError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not a setting of degradations ({error}).") from None
+        except ValueError as error:
+            reason = str(error).removesuffix(".")
+            raise InputError(f"{path}: not a setting of degradations ({reason}).") from None
 
 
 SETTINGS = {"photo": Degradation()}
@@ -124,24 +139,34 @@ def degraded_image(lr: np.ndarray, hr: np.ndarray, condition: str, number: int =
     Raises:
         InputError: There is no such condition.
     """
-    match = re.fullmatch(r"(clean)|(jpeg|noise|blur)(\d+(?:\.\d+)?)", condition)
-    if match is None:
-        raise InputError(
-            f"{condition}: choose conditions such as {', '.join(CONDITIONS)}, or clean."
-        )
-    kind, value = match[2], float(match[3] or 0)
+    kind, value = condition_value(condition)
     if kind == "jpeg":
-        if not (1 <= value <= 100 and value.is_integer()):
-            raise InputError(f"{condition}: the quality of JPEG is 1 to 100.")
         return jpeg(lr, int(value))
     if kind == "noise":
         random = np.random.default_rng(number)
         return rounded(lr + random.normal(0, value, lr.shape))
     if kind == "blur":
-        if not 0.1 <= value <= 10:
-            raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
         return imresize(rounded(blurred(hr, (value, value))), size=lr.shape[:2])
     return lr
+
+
+def condition_value(condition: str) -> tuple[str, float]:
+    """A condition of `degraded_image` as its kind and number, "jpeg" and 75; 0 for "clean".
+
+    Raises:
+        InputError: There is no such condition.
+    """
+    match = re.fullmatch(r"(clean)|(jpeg|noise|blur)(\d+(?:\.\d+)?)", condition)
+    if match is None:
+        raise InputError(
+            f"{condition}: choose conditions such as {', '.join(CONDITIONS)}, or clean."
+        )
+    kind, value = match[1] or match[2], float(match[3] or 0)
+    if kind == "jpeg" and not (1 <= value <= 100 and value.is_integer()):
+        raise InputError(f"{condition}: the quality of JPEG is a whole number, 1 to 100.")
+    if kind == "blur" and not 0.1 <= value <= 10:
+        raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
+    return kind, value
 
 
 def degraded_bank(bank: PairBank, condition: str) -> PairBank:
@@ -236,6 +261,10 @@ def blurred(image: np.ndarray, sigmas: tuple[float, float], angle: float = 0.0) 
 def rounded(image: np.ndarray) -> np.ndarray:
     """To uint8, clipped."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _is_number(value: object, whole: bool) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 def _range(limits: tuple[float, float]) -> str:

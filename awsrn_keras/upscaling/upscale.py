@@ -72,7 +72,7 @@ def upscale(
             has another scale.
     """
     if model is None:
-        model = default_preset(scale or 2)
+        model = default_preset(2 if scale is None else scale)
     runner = model if isinstance(model, Engine) else make_engine(model, engine, precision)
     if scale not in (None, runner.scale):
         raise InputError(f"The model is x{runner.scale}, not x{scale}: leave out one of them.")

@@ -283,3 +283,23 @@ def test_control_characters_in_names_are_escaped(picture, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "a\\x1b[31m\\nb.png -> " in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("quality", "options", "hinted"),
+    [
+        (50, [], True),
+        (50, ["--preset", "awsrn_nano_x2"], True),
+        (50, ["--preset", "awsrn_nano_x2", "--photo"], False),
+        (50, ["--scale", "3"], False),
+        (97, [], False),
+    ],
+)
+def test_compressed_pictures_are_pointed_to_the_network_for_them(
+    quality, options, hinted, tmp_path
+):
+    Image.fromarray(photograph()).save(tmp_path / "a.jpg", quality=quality)
+    done = upscale(tmp_path / "a.jpg", "-o", tmp_path / "out", *options)
+    assert done.returncode == 0, done.stderr
+    line = "JPEG below quality 92 or lossy WebP: 1 of 1 pictures; --photo removes"
+    assert (line in done.stdout) is hinted

@@ -173,13 +173,18 @@ def test_settings_are_read_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"noise": 2}', "noise: 2 is not within 0..1"),
-        ('{"jpeg_quality": [95, 30]}', r"jpeg_quality: \(95, 30\) is not"),
+        ('{"noise": 2}', "noise: 2 is not a number within 0..1"),
+        ('{"noise": [0.5]}', r"noise: \(0.5,\) is not a number"),
+        ('{"noise": true}', "noise: True is not a number"),
+        ('{"noise_sigma": [[1, 2], 3]}', r"noise_sigma: \(\[1, 2\], 3\) is not 2 numbers"),
+        ('{"jpeg_quality": [95, 30]}', r"jpeg_quality: \(95, 30\) is not .* the smaller first"),
+        ('{"jpeg_quality": [30.5, 95]}', "2 whole numbers within 1..100"),
+        ('{"shrink": [1, 0]}', r"3 numbers within 0..1\)"),
         ('{"jpeg_quality": 30}', "jpeg_quality: 30 is not"),
         ('{"shrink": [0, 0, 0]}', "names no way to shrink"),
-        ('{"grain": 1}', "grain"),
+        ('{"grain": 1}', "'grain' is none of clean, shrink, "),
         ('{"noise": NaN}', "noise: nan"),
-        ("[1]", "not a setting"),
+        ("[1]", "not a setting .*give an object"),
         ("{", "not a setting"),
     ],
 )
@@ -194,6 +199,8 @@ def test_a_bad_setting_is_one_line(tmp_path, content, message):
 def test_an_unknown_setting_lists_the_choices():
     with pytest.raises(InputError, match="fog: choose photo or name a JSON file"):
         Degradation.named("fog")
+    with pytest.raises(InputError, match=r"fog.json: no such file; choose"):
+        Degradation.named("fog.json")
 
 
 def test_conditions_of_evaluation_are_the_same_for_everybody():

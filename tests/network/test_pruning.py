@@ -107,6 +107,8 @@ def test_the_command_prints_draws_and_writes_every_scalar(tmp_path, capsys, monk
 def test_the_command_refuses_a_lone_branch_and_pictures_too_small(tmp_path, monkeypatch):
     monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
     AWSRN("awsrn_s", 2, kernel_sizes=(3,)).save(tmp_path / "one.keras")
+    with pytest.raises(InputError, match=r"x\.xyz: name a \.png file"):
+        branches.run(parsed("nothing", "-o", "x.xyz"))
     with pytest.raises(InputError, match="one AWMS branch only"):
         branches.run(parsed(tmp_path / "one.keras"))
     few = ["--data", write_pictures(tmp_path / "val", 14)]

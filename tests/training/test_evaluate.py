@@ -254,9 +254,10 @@ def test_a_mistake_is_one_line_and_status_2(
 def test_pictures_are_scored_under_the_conditions_asked_for(benchmark, network, tmp_path, capsys):
     _, path = network
     names = ["clean", "jpeg75", "jpeg30", "noise20"]
+    given = [*names, "jpeg75"]  # once is enough
     plot, scores = tmp_path / "plot.png", tmp_path / "scores.json"
     files = ["--plot", str(plot), "--json", str(scores)]
-    main([path, "--data", str(benchmark), "--degrade", *names, *files])
+    main([path, "--data", str(benchmark), "--degrade", *given, *files])
 
     header = capsys.readouterr().out.splitlines()[3]
     sets = json.loads(scores.read_text())["sets"]
@@ -278,3 +279,13 @@ def test_an_unknown_condition_is_one_line(benchmark, network):
         main([network[1], "--data", str(benchmark), "--degrade", "fog"])
     with pytest.raises(InputError, match="--plot needs two or more of --degrade"):
         main([network[1], "--data", str(benchmark), "--plot", "x.png"])
+    both = ["--degrade", "clean", "jpeg75"]
+    with pytest.raises(InputError, match=r"--plot x\.xyz: name a \.png file"):
+        main([network[1], "--data", str(benchmark), *both, "--plot", "x.xyz"])
+
+
+def test_conditions_are_checked_before_models_and_pictures():
+    with pytest.raises(InputError, match="jpeg101: the quality of JPEG is a whole number"):
+        main(["nothing", "--data", "nowhere", "--degrade", "clean", "jpeg101"])
+    with pytest.raises(InputError, match="--plot needs two or more"):
+        main(["nothing", "--data", "nowhere", "--degrade", "clean", "clean", "--plot", "x.png"])

@@ -2,6 +2,7 @@ import contextlib
 import csv
 import json
 import platform
+import re
 
 import keras
 import numpy as np
@@ -321,8 +322,11 @@ def test_a_degraded_run_records_how_and_is_judged_by_degraded_pictures(
     assert len(degraded.crops) == 2 * len(clean.crops) == 4
     assert degraded.bicubic_psnr < clean.bicubic_psnr - 0.1
     setting.write_text('{"clean": 0.4, "jpeg_quality": [60, 80]}')
-    with pytest.raises(InputError, match="was started with --degrade"):
+    stored = 'was started with --degrade {"clean": 0.5, "jpeg_quality": [60, 80]}, not '
+    with pytest.raises(InputError, match=re.escape(stored + '{"clean": 0.4, "jpeg_')):
         main(["--resume", "--run-dir", str(folder), "--degrade", str(setting)])
+    with pytest.raises(InputError, match=re.escape(stored + "photo: leave")):
+        main(["--resume", "--run-dir", str(folder), "--degrade", "photo"])
 
 
 def test_an_unknown_degradation_leaves_nothing_behind(photographs, tmp_path):

@@ -240,6 +240,8 @@ def test_a_scale_chooses_the_default_preset_and_must_be_that_of_a_model(engine):
     for model in ("awsrn_sd_x2", engine):
         with pytest.raises(InputError, match="The model is x2, not x3: leave out one of them"):
             upscale(image, model, scale=3)
+    with pytest.raises(InputError, match="There is no preset of x0"):
+        upscale(image, scale=0)
     with pytest.raises(InputError, match="There is no preset of x5"):
         upscale(image, scale=5)
 

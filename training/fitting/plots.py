@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from awsrn_keras.data.degradations import condition_value
 from awsrn_keras.files import replacing
 from awsrn_keras.scoring.metrics import psnr_y
 from awsrn_keras.scoring.score import mean_score
@@ -83,7 +84,8 @@ def plot_jpeg(results: list[SetScores], conditions: list[str], path: Path) -> No
         results: One for each set and condition, all conditions of a set side by side.
         conditions: Of `degraded_image`; those that are not JPEG are left out.
     """
-    qualities = [101 if c == "clean" else int(c[4:]) if c[:4] == "jpeg" else 0 for c in conditions]
+    values = map(condition_value, conditions)
+    qualities = [{"clean": 101, "jpeg": value}.get(kind, 0) for kind, value in values]
     kept = sorted(filter(qualities.__getitem__, range(len(conditions))), key=qualities.__getitem__)
     sets = [results[i : i + len(conditions)] for i in range(0, len(results), len(conditions))]
     figure, axes = plt.subplots(

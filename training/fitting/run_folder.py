@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from awsrn_keras.data.degradations import SETTINGS, Degradation
 from awsrn_keras.errors import InputError, damaged_file
 from awsrn_keras.files import replacing, write_json
 
@@ -144,4 +145,8 @@ class RunFolder:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, Degradation):
+        photo = asdict(SETTINGS["photo"])
+        other = {name: new for name, new in asdict(value).items() if new != photo[name]}
+        return json.dumps(other) if other else "photo"
     return " ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -15,6 +15,7 @@ from typing import Any
 
 _HOME = {
     "AWSRN": "network.model",
+    "InputError": "errors",
     "VARIANTS": "network.variants",
     "branch_weights": "network.counts",
     "from_pytorch": "network.loading",

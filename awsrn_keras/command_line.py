@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import io
 import logging
+import math
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from .errors import InputError
 
@@ -36,6 +37,21 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = "awsrn_sd_x
     else:
         text = f"{MODEL_HELP} (default %(default)s)"
         parser.add_argument("model", metavar="MODEL", nargs="?", default=default, help=text)
+
+
+def above_zero(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The `type` of an option that takes an int or a float above 0."""
+
+    def parsed(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
+        return value
+
+    return parsed
 
 
 def run_command(main: Callable[[], int | None]) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from rivals import median_times
 
 from awsrn_keras.command_line import (
+    above_zero,
     command_parser,
     messages_kept_back,
     run_command,
@@ -58,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     option("--steps", type=int, default=3000, help="of training (default %(default)s)")
     option("--shape", nargs="+", choices=SHAPES, default=list(SHAPES), help="default all")
     option("--time", action="store_true", help="time the files of all shapes that were trained")
-    option("--runs", type=int, default=30, help="of each file (default %(default)s)")
+    option("--runs", type=above_zero(int), default=30, help="of each file (default %(default)s)")
     option("--plot", type=Path, metavar="FILE", help="draw the shapes that were timed")
     option("-o", "--output", type=Path, required=True, metavar="DIR", help="for all files")
     return parse
@@ -173,7 +174,8 @@ def plot(rows: dict[str, dict], path: Path) -> None:
             point = row["ms"][precision], row["psnr"][precision]
             ours = name == "awsrn_nano"
             axis.plot(*point, "*" if ours else "o", color="C3" if ours else "C0", markersize=9)
-            axis.annotate(name, point, xytext=(6, 4), textcoords="offset points", fontsize=8)
+            offset = (6, -11 if ours else 4)
+            axis.annotate(name, point, xytext=offset, textcoords="offset points", fontsize=8)
         height, width = SIZE
         axis.set(
             title=precision,

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from awsrn_keras.command_line import (
+    above_zero,
     command_parser,
     messages_kept_back,
     run_command,
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         help="of the input (default 256x256 540x960)",
     )
     option("--threads", type=int, default=2, help="default %(default)s")
-    option("--runs", type=int, default=15, help="of each file (default %(default)s)")
+    option("--runs", type=above_zero(int), default=15, help="of each file (default %(default)s)")
     option("--json", type=Path, metavar="FILE", help="also write the times to this file")
     return parse
 

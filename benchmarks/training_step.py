@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from awsrn_keras.command_line import command_parser, start_backend
+from awsrn_keras.command_line import above_zero, command_parser, start_backend
 from awsrn_keras.data import CropReader, PairBank
 from awsrn_keras.network.variants import SCALES, VARIANTS, Variant
 from training.fitting.config import RECIPES, Config, with_options
@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--variant", choices=VARIANTS, default="awsrn_s")
     parse.add_argument("--scale", type=int, choices=SCALES, default=2)
     parse.add_argument("--batch-size", type=int, default=16)
-    parse.add_argument("--rounds", type=int, default=6, help=f"of {STEPS} steps each")
+    parse.add_argument("--rounds", type=above_zero(int), default=6, help=f"of {STEPS} steps each")
     parse.add_argument("--bfloat16", action="store_true", help="16-bit convolutions on both sides")
     return parse
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, TextIO, cast
 
-from awsrn_keras.command_line import command_parser, cpu_cores, run_command
+from awsrn_keras.command_line import above_zero, command_parser, cpu_cores, run_command
 from awsrn_keras.files import write_json
 from awsrn_keras.tables import aligned_table
 
@@ -79,10 +79,12 @@ class Run(NamedTuple):
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    option("--megapixels", type=float, nargs="*", default=[12, 48], help="default 12 48")
+    option(
+        "--megapixels", type=above_zero(float), nargs="*", default=[12, 48], help="default 12 48"
+    )
     option("--preset", nargs="+", default=["awsrn_sd_x2", "awsrn_nano_x2"], help="of scale 2")
     option("--pictures", type=int, default=500, help="in the folder (default %(default)s)")
-    option("--runs", type=int, default=3, help="of each command (default %(default)s)")
+    option("--runs", type=above_zero(int), default=3, help="of each command (default %(default)s)")
     option("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parse
 

@@ -9,6 +9,7 @@ HEIC needs pip install pillow-heif.
 
 import argparse
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -194,7 +195,8 @@ def choose_preset(preset: str | None, scale: int | None, photo: bool) -> str:
 
     if preset is None:
         return default_preset(scale or 2, photo)
-    if not photo or preset.endswith(PHOTO):
+    known = preset in presets() or os.path.exists(preset)
+    if not photo or preset.endswith(PHOTO) or not known:  # a typing error is reported later
         return preset
     if preset + PHOTO not in presets():
         choices = ", ".join(name for name in presets() if name.endswith(PHOTO))

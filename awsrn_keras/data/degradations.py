@@ -166,6 +166,8 @@ def condition_value(condition: str) -> tuple[str, float]:
         raise InputError(f"{condition}: the quality of JPEG is a whole number, 1 to 100.")
     if kind == "blur" and not 0.1 <= value <= 10:
         raise InputError(f"{condition}: the deviation of a blur is 0.1 to 10.")
+    if kind == "noise" and not 0.1 <= value <= 100:
+        raise InputError(f"{condition}: the deviation of noise is 0.1 to 100.")
     return kind, value
 
 

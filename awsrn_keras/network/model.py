@@ -127,10 +127,14 @@ class AWSRN(keras.Model):
         super().save(filepath, *args, **kwargs)
 
     @classmethod
-    def from_preset(cls, preset: str) -> "AWSRN":
-        """A trained network by its name, a key of `awsrn_keras.presets()`."""
+    def from_preset(cls, preset: str, dtype: Any = None) -> "AWSRN":
+        """A trained network by its name, a key of `awsrn_keras.presets()`.
+
+        Args:
+            dtype: Keras dtype or policy, as of `AWSRN`.
+        """
         path, card = preset_path(preset), presets()[preset]
-        model = build_model(read_tensors(path), path, cls)
+        model = build_model(read_tensors(path), path, cls, dtype)
         found = f"{model.variant} x{model.scale} of {model.count_params():,} parameters"
         expected = f"{card['variant']} x{card['scale']} of {card['params']:,} parameters"
         if found != expected:
@@ -138,14 +142,16 @@ class AWSRN(keras.Model):
         return model
 
 
-def build_model(tensors: dict[str, np.ndarray], source: object, cls: type[AWSRN] = AWSRN) -> AWSRN:
+def build_model(
+    tensors: dict[str, np.ndarray], source: object, cls: type[AWSRN] = AWSRN, dtype: Any = None
+) -> AWSRN:
     """A `cls` with these official tensors; `source` names them in errors.
 
     Raises:
         InputError: They are not those of a network; the message names the first that differs.
     """
     variant, scale, kernel_sizes, weights = from_official(tensors, source)
-    model = cls(variant, scale, kernel_sizes)
+    model = cls(variant, scale, kernel_sizes, dtype=dtype)
     for variable in model.variables:
         variable.assign(weights[variable.path].reshape(variable.shape))
     return model

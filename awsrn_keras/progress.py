@@ -55,7 +55,8 @@ class ProgressBar:
         if self._shown:
             self._shown.update(self._shown.task_ids[0], completed=done, total=total)
         elif time.monotonic() > self._next_line:
-            print(f"{self._label}: {done} of {total}", file=sys.stderr, flush=True)
+            parts = f": {done} of {total}" if total > 1 else ""
+            print(self._label + parts, file=sys.stderr, flush=True)
             self._next_line = time.monotonic() + QUIET
 
     def clear(self) -> None:

@@ -17,7 +17,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from rivals import median_times
 
 from awsrn_keras.command_line import (
     above_zero,
@@ -31,6 +30,7 @@ from awsrn_keras.files import replacing, write_json
 from awsrn_keras.network.variants import VARIANTS
 from awsrn_keras.tables import aligned_table
 from awsrn_keras.upscaling.litert_model import LiteRTModel
+from benchmarks.rivals import median_times
 from export.measure.this_machine import machine_name
 
 NANO = VARIANTS["awsrn_nano"]

@@ -84,8 +84,8 @@ def plot_jpeg(results: list[SetScores], conditions: list[str], path: Path) -> No
         results: One for each set and condition, all conditions of a set side by side.
         conditions: Of `degraded_image`; those that are not JPEG are left out.
     """
-    values = map(condition_value, conditions)
-    qualities = [{"clean": 101, "jpeg": value}.get(kind, 0) for kind, value in values]
+    kinds = map(condition_value, conditions)
+    qualities = [{"clean": 101, "jpeg": value}.get(kind, 0) for kind, value in kinds]
     kept = sorted(filter(qualities.__getitem__, range(len(conditions))), key=qualities.__getitem__)
     sets = [results[i : i + len(conditions)] for i in range(0, len(results), len(conditions))]
     figure, axes = plt.subplots(

@@ -5,21 +5,21 @@ made worse, as a camera and a web page would, while its HR patch stays as it is.
 comes from the generator that is passed in, so an example is a function of its number alone.
 """
 
-import io
 import json
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
-from PIL import Image
 
 from ..errors import InputError
 from ..pictures.resize import imresize
 from .bank import PairBank
 
 _GRID = 16  # pixels of a JPEG block where colour is halved
+_FRINGE = 2  # pixels around a patch that its colours depend on where colour is halved
 _RADIUS = 3  # of a blur, LR pixels
 
 
@@ -198,41 +198,45 @@ def degraded_patch(
     Returns:
         `(side, side, 3)`, uint8. JPEG's 8x8 grid may begin at any of its pixels.
     """
-    top, left = corner
+    start, stop = np.array(corner), np.array(corner) + side
     if random.random() < setting.clean:
-        return lr[top : top + side, left : left + side]
-    jpegs = 0
+        return _part(lr, start, stop)
+    grids = []  # what each JPEG compresses, the last one first
     if random.random() < setting.jpeg:
-        jpegs = 2 if random.random() < setting.second_jpeg else 1
-    margin = _GRID * jpegs + _RADIUS
-    rows, columns = (np.arange(start - margin, start + side + margin) for start in corner)
+        for _ in range(2 if random.random() < setting.second_jpeg else 1):
+            start = start - random.integers(_FRINGE, _FRINGE + _GRID, 2)
+            stop = start - (start - stop - _FRINGE) // _GRID * _GRID
+            grids.append((start, stop))
+    rows, columns = (np.arange(start[i] - _RADIUS, stop[i] + _RADIUS) for i in (0, 1))
     image = _shrunk(lr, hr, rows, columns, _chosen(setting.shrink, random))
     if random.random() < setting.blur:
         image = blurred(image, *_blur(setting, random))
+    image = image[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
     if random.random() < setting.noise:
         sigma = random.uniform(*setting.noise_sigma)
         channels = 1 if random.random() < setting.grey_noise else 3
         noise = random.standard_normal((*image.shape[:2], channels), dtype=np.float32)
         image = image + np.float32(sigma) * noise
-    image = rounded(image)
-    for _ in range(jpegs):
-        # What is cut off at the top left moves the grid, 0 to 15 pixels either way.
-        y, x = random.integers(0, _GRID, 2)
-        bottom, right = (
-            start + (length - start) // _GRID * _GRID
-            for start, length in zip((y, x), image.shape[:2], strict=True)
-        )
+    image, origin = rounded(image), start
+    for start, stop in reversed(grids):
         quality = int(random.integers(*setting.jpeg_quality, endpoint=True))
         subsampling = "4:2:0" if random.random() < setting.halved_colour else "4:4:4"
-        image[y:bottom, x:right] = jpeg(image[y:bottom, x:right], quality, subsampling)
-    return image[margin : margin + side, margin : margin + side]
+        image = jpeg(_part(image, start - origin, stop - origin), quality, subsampling)
+        origin = start
+    return _part(image, np.array(corner) - origin, np.array(corner) + side - origin)
+
+
+def _part(image: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    return image[start[0] : stop[0], start[1] : stop[1]]
 
 
 def jpeg(image: np.ndarray, quality: int, subsampling: str = "4:2:0") -> np.ndarray:
-    """RGB uint8 `(height, width, 3)` after JPEG by Pillow; quality 1..100."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return np.asarray(Image.open(file))
+    """RGB uint8 `(height, width, 3)` after JPEG as Pillow writes it; quality 1..100.
+
+    By imagecodecs, which gives the same pixels in less than half the time.
+    """
+    content = imagecodecs.jpeg8_encode(image, quality, subsampling=subsampling.replace(":", ""))
+    return imagecodecs.jpeg8_decode(content)
 
 
 def blurred(image: np.ndarray, sigmas: tuple[float, float], angle: float = 0.0) -> np.ndarray:

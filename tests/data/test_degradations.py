@@ -122,6 +122,13 @@ def grid_offset(image):
     return int(np.argmax([steps[k::8][:5].mean() for k in range(8)]) + 1) % 8
 
 
+@pytest.mark.parametrize("shrink", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_jpeg_follows_every_way_to_shrink(shrink):
+    for second in (0, 1):
+        setting = changed(jpeg=1, jpeg_quality=(9, 9), second_jpeg=second, shrink=shrink)
+        assert np.abs(patch(setting).astype(int) - patch(changed(shrink=shrink))).mean() > 1
+
+
 def test_the_grid_of_jpeg_falls_anywhere_in_the_patch():
     smooth = np.linspace(0, 255, 120)[None, :, None] + np.linspace(0, 60, 100)[:, None, None]
     lr = rounded(smooth.repeat(3, axis=2) / 1.3)

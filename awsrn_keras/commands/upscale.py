@@ -169,14 +169,14 @@ def run(options: argparse.Namespace) -> int:
             else:
                 bar.clear()
                 print(*map(printable, outcome), sep="\n", flush=True)
-    if skipped:
-        print(describe_skipped(skipped), flush=True)
     if compressed:
         print(
             f"JPEG below quality 92 or lossy WebP: {compressed} of {len(possible)} pictures; "
             "--photo removes compression artifacts",
             flush=True,
         )
+    if skipped:
+        print(describe_skipped(skipped), flush=True)
     if len(jobs) > 1 or present:
         done = f"{len(jobs) - len(present) - len(failed)} of {len(jobs)} pictures upscaled"
         print(done + (f", {len(present)} were there already" if present else ""), flush=True)

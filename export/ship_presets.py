@@ -4,14 +4,15 @@
     python export/ship_presets.py awsrn_nano_x2 --int8 --data my/photographs
 
 The first writes awsrn_sd_x2.tflite: fused, float16 weights, free height and width; the second
-awsrn_nano_x2_int8.tflite as well, an 8-bit network trained on these photographs for some minutes.
+awsrn_nano_x2_int8.tflite as well, an 8-bit network trained on these photographs for some minutes,
+degraded ones for presets for photographs.
 Each is verified before it replaces the old one. To be run after a preset has changed; a test
 compares each file with its preset.
 """
 
 import argparse
 
-from awsrn_keras.command_line import command_parser, run_command, start_backend
+from awsrn_keras.command_line import above_zero, command_parser, run_command, start_backend
 from awsrn_keras.network.presets import PHOTO, WEIGHTS, preset_path
 from export.quantize_aware import write_trained
 
@@ -28,6 +29,12 @@ def parser() -> argparse.ArgumentParser:
         default=["sample"],
         metavar="DIR",
         help="photographs for --int8: sample (default), div2k or folders",
+    )
+    parse.add_argument(
+        "--steps",
+        type=above_zero(int),
+        default=4000,
+        help="batches that --int8 trains on (default %(default)s)",
     )
     return parse
 
@@ -51,7 +58,9 @@ def main() -> None:
             bank = load_pairs(options.data, model.scale, "train")
             path = WEIGHTS / f"{name}_int8.tflite"
             degrade = SETTINGS["photo"] if name.endswith(PHOTO) else None
-            measured = write_trained(model, path, _SIZE, bank, name, dynamic=True, degrade=degrade)
+            measured = write_trained(
+                model, path, _SIZE, bank, name, True, options.steps, degrade=degrade
+            )
             print(summary(path, measured))
 
 

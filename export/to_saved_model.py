@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{folder / 'saved_model' / '1'}  differs from the network by at most")
     for signature, difference in differences.items():
         note = ", rounded, across windows" if signature == "upscale_bytes" else ""
-        print(f"  {difference:.2g} grey levels in {signature}{note}")
+        print(f"  {difference:#.2g} grey levels in {signature}{note}")
 
 
 if __name__ == "__main__":

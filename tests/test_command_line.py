@@ -8,7 +8,13 @@ import time
 
 import pytest
 
-from awsrn_keras.command_line import add_model, command_parser, has_gpu, messages_kept_back
+from awsrn_keras.command_line import (
+    above_zero,
+    add_model,
+    command_parser,
+    has_gpu,
+    messages_kept_back,
+)
 from awsrn_keras.errors import InputError
 
 
@@ -89,3 +95,13 @@ def test_a_command_s_help_is_its_docstring_and_model_has_a_default_unless_it_mus
     add_model(required, default=None)
     with pytest.raises(SystemExit):
         required.parse_args([])
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "inf", "nan", "many", ""])
+def test_an_option_above_zero_refuses_others_in_one_line(text, capsys):
+    parser = command_parser("")
+    parser.add_argument("--runs", type=above_zero(float))
+    assert parser.parse_args(["--runs", "0.5"]).runs == 0.5
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args([f"--runs={text}"])
+    assert f"argument --runs: {text}: give a number above 0" in capsys.readouterr().err

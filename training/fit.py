@@ -133,6 +133,9 @@ def main(arguments: list[str] | None = None) -> None:
             run(folder, folder.resume(given), distribute, strict, resumed=True)
     else:
         new = with_options(RECIPES[recipe], given)
+        lengths = [option(name) for name in ("epochs", "steps_per_epoch") if name in given]
+        if new.minutes is not None and lengths:
+            raise InputError(f"--minutes sets the length of the run: leave out {lengths[0]}.")
         with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
             folder.check_unused()
             run(folder, new, distribute, strict)

@@ -186,7 +186,7 @@ def save_pytorch(model: AWSRN, path: str | os.PathLike) -> None:
 
     Raises:
         InputError: `path` has another suffix, torch is not installed, or a weight is not finite.
-        ValueError: `model` is no AWSRN.
+        ValueError: `model` is not an AWSRN.
     """
     if Path(path).suffix not in (".pt", ".pth", ".npz"):
         raise InputError(f"{path}: name the output *.pt or *.npz.")
@@ -235,10 +235,10 @@ def official_weights(model: AWSRN) -> dict[str, np.ndarray]:
     """The model's weights under the official names, in the official layout, float32.
 
     Raises:
-        ValueError: `model` is no AWSRN.
+        ValueError: `model` is not an AWSRN.
     """
     if not isinstance(model, AWSRN):
         name = getattr(model, "name", model)
-        raise ValueError(f"{name} is no AWSRN: only that has weights of the official code.")
+        raise ValueError(f"{name} is not an AWSRN: only that has weights of the official code.")
     weights = {v.path: np.asarray(v.value, "float32") for v in model.variables}
     return to_official(model.variant, model.scale, model.kernel_sizes, weights)

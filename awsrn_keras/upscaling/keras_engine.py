@@ -39,8 +39,8 @@ class KerasEngine:
     def __init__(self, model: AWSRN | str | os.PathLike) -> None:
         if isinstance(model, keras.Model) and not isinstance(model, AWSRN):
             raise InputError(
-                f"{type(model).__name__} {model.name!r} is no AWSRN: give the AWSRN itself, which "
-                "is fused here, or a copy made by AWSRN.from_config(model.get_config())."
+                f"{type(model).__name__} {model.name!r} is not an AWSRN: pass the AWSRN itself, "
+                "which is fused here, or a copy made by AWSRN.from_config(model.get_config())."
             )
         if not isinstance(model, AWSRN):
             model = load_model(model)

@@ -72,11 +72,12 @@ def tflite_path(preset: str, precision: str = "float") -> Path:
             for name, card in cards.items()
             if card["scale"] == cards[preset]["scale"] and (WEIGHTS / (name + ending)).is_file()
         ]
-        kind = "an 8-bit" if precision == "int8" else "a LiteRT"
-        others = f"choose {' or '.join(having)}, or " if having else ""
-        raise InputError(
-            f"{preset} comes without {kind} file: {others}run it with Keras in floating point."
-        )
+        if precision == "int8":
+            kind, cure = "an 8-bit", "leave out precision int8"
+        else:
+            kind, cure = "a LiteRT", "run it with Keras"
+        others = f"choose one of {', '.join(having)}, or " if having else ""
+        raise InputError(f"{preset} comes without {kind} file: {others}{cure}.")
     return path
 
 

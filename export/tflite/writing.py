@@ -95,5 +95,5 @@ def summary(path: Path, measured: dict) -> str:
     """What a command prints of a file that was written."""
     return (
         f"{path}  {measured['bytes'] / 1e6:.2f} MB, differs from the network by "
-        f"{measured['rms_difference']:.2g} grey levels (rms)"
+        f"{measured['rms_difference']:#.2g} grey levels (rms)"
     )

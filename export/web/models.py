@@ -9,6 +9,7 @@ from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import write_json
 from awsrn_keras.network.model import AWSRN
+from awsrn_keras.network.presets import PHOTO
 from awsrn_keras.upscaling.litert_model import LiteRTModel
 from export.precisions import PRECISIONS
 from export.tflite.flatbuffer import read_metadata
@@ -39,10 +40,10 @@ def put_model(
     write_tflite(model, folder / file, precision, (tile, tile), bank, origin)
     content = (folder / file).read_bytes()
     facts = read_metadata(content)
-    photo = origin.endswith("_photo")
+    photo = origin.endswith(PHOTO)
     return {
         "file": file,
-        "network": facts["variant"] + ("_photo" if photo else ""),
+        "network": facts["variant"] + PHOTO * photo,
         "purpose": "for photographs with JPEG and noise" if photo else "",
         "bytes": len(content),
         "tile": facts["size"][0],

@@ -169,6 +169,10 @@ def test_self_ensemble_and_sixteen_bits(tmp_path):
             ["photo.png", "-o", "out", "--photo", "--preset", "awsrn_s_x2"],
             "awsrn_s_x2 has no version for photographs: choose ",
         ),
+        (
+            ["photo.png", "-o", "out", "--photo", "--preset", "awsrn_typo"],
+            "awsrn_typo: LiteRT runs",
+        ),
         (["photo.png", "-o", "out", "--tile", "0"], "tile must be at least 1 pixel, got 0"),
     ],
 )

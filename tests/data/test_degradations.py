@@ -229,7 +229,9 @@ def test_conditions_of_evaluation_are_the_same_for_everybody():
     assert np.abs(given.astype(float) - lr).mean() > 1
 
 
-@pytest.mark.parametrize("name", ["jpeg", "jpeg0", "jpeg7.5", "fog3", "noise-1", "blur99", ""])
+@pytest.mark.parametrize(
+    "name", ["jpeg", "jpeg0", "jpeg7.5", "fog3", "noise-1", "noise0", "noise101", "blur99", ""]
+)
 def test_an_unknown_condition_is_refused(name):
     with pytest.raises(InputError):
         degraded_image(*pair(), name)

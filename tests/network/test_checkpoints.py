@@ -294,7 +294,7 @@ def test_nothing_is_written_when_it_fails(model, tmp_path, monkeypatch):
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"a\.onnx: name the output \*\.pt or \*\.npz"):
         save_pytorch(model, out / "a.onnx")
-    with pytest.raises(ValueError, match="is no AWSRN"):
+    with pytest.raises(ValueError, match="is not an AWSRN"):
         save_pytorch(awsrn.fuse(model), out / "a.pt")
     lost = awsrn.AWSRN("awsrn_sd", 2)
     lost.get_layer("head").bias.assign(np.full(16, np.nan))

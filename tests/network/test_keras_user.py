@@ -183,7 +183,9 @@ def test_the_legacy_format_is_refused_when_it_is_written(name, tmp_path):
 def test_other_keras_models_are_refused_with_what_to_give_instead():
     model, image = awsrn.AWSRN(), images()[0].astype("uint8")
     for other in (awsrn.fuse(model), keras.models.clone_model(model)):
-        with pytest.raises(InputError, match="is no AWSRN: give the AWSRN itself, which") as caught:
+        with pytest.raises(
+            awsrn.InputError, match="is not an AWSRN: pass the AWSRN itself, which"
+        ) as caught:
             awsrn.upscale(image, other)
         assert "\n" not in str(caught.value)
     copied = awsrn.AWSRN.from_config(model.get_config())

@@ -107,6 +107,12 @@ def test_from_preset_gives_the_class_that_is_asked():
     assert_same(model, awsrn.AWSRN.from_preset("awsrn_sd_x2"))
 
 
+def test_from_preset_takes_a_dtype():
+    model = awsrn.AWSRN.from_preset("awsrn_nano_x2", dtype="mixed_bfloat16")
+    assert model.get_layer("lfb_1").compute_dtype == "bfloat16"
+    assert_same(model, awsrn.AWSRN.from_preset("awsrn_nano_x2"))
+
+
 def test_an_unknown_preset_lists_those_there_are():
     with pytest.raises(InputError, match=r"'awsrn_xl_x2': choose one of awsrn_.*awsrn_s_x3"):
         awsrn.AWSRN.from_preset("awsrn_xl_x2")

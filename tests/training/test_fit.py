@@ -73,7 +73,7 @@ def test_the_record_of_a_run_tells_what_made_its_best_weights(finished):
     assert trained["steps"] == int(best["steps"])
     assert trained["hours"] == pytest.approx(seconds / 3600, abs=1e-4)
     assert trained["weights"] == digest(load_model(finished.folder))
-    assert trained["trained_on"] == "2 photographs in photographs"
+    assert trained["trained_on"] == "2 photographs of photographs"
     assert trained["machine"].endswith(f"({platform.machine()})")
     words = "loss log_mse in RGB, batch 2, LR patches 8x8, Muon 0.01, cosine schedule, float32"
     assert trained["recipe"] == f"{words}, EMA 0.5"
@@ -125,6 +125,7 @@ def test_two_runs_in_one_folder_are_refused(photographs, tmp_path, capsys):
         (["--ema", "nan"], "--ema"),
         (["--learning-rate", "nan"], "--learning-rate"),
         (["--minutes", "0"], "--minutes"),
+        (["--minutes", "3"], "--minutes sets the length of the run: leave out --epochs"),
         (["--minutes", "inf"], "--minutes must be a number above 0, got inf"),
         (["--minutes", "nan"], "--minutes"),
         (["--seed", "-1"], "--seed"),
@@ -289,6 +290,7 @@ def test_a_model_worse_than_bicubic_is_said_after_a_minute_and_at_the_end(
     assert advice("short") == ["awsrn_s_x2"]
     monkeypatch.setattr(callbacks, "ADVICE_AFTER", 0)
     assert advice("long") == ["so", "awsrn_s_x2"]
+    assert advice("averaged", "--ema", "0.999") == ["awsrn_s_x2"]  # the average is not there yet
     trained = ("--variant", "awsrn_sd", "--init", "awsrn_sd_x2", "--learning-rate", "1e-6")
     assert advice("trained", *trained) == []
 

@@ -245,19 +245,19 @@ class StopOnDivergence(keras.callbacks.Callback):
 class ProgressLine(keras.callbacks.Callback):
     """One line per epoch, and on a terminal a line that moves with the steps, with time left.
 
-    After the first minute it says what to do if the model is worse than bicubic by then.
+    After the first minute, and as soon as averaged weights no longer hold the random values of
+    the start, it says what to do if the model is worse than bicubic by then.
     """
 
-    def __init__(
-        self, progress: Progress, epochs: int, steps_per_epoch: int, bicubic_psnr: float
-    ) -> None:
+    def __init__(self, config: Config, progress: Progress, bicubic_psnr: float) -> None:
         super().__init__()
         self.bicubic_psnr = bicubic_psnr
         self.advised = False
         self.progress = progress
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
-        self.total_steps = epochs * steps_per_epoch
+        self.epochs = config.epochs
+        self.steps_per_epoch = config.steps_per_epoch
+        self.total_steps = config.total_steps
+        self.averaged_after = 5 * config.ema / (1 - config.ema)  # steps; 0.7 % of the start left
         self.moving = sys.stdout.isatty()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -283,7 +283,12 @@ class ProgressLine(keras.callbacks.Callback):
             flush=True,
         )
         late = time.perf_counter() - self.began > ADVICE_AFTER
-        if late and not self.advised and epoch + 1 < self.epochs:
+        if (
+            late
+            and self.step >= self.averaged_after
+            and not self.advised
+            and epoch + 1 < self.epochs
+        ):
             self.advised = True
             if advice := on_bicubic(logs["val_psnr"], self.bicubic_psnr):
                 print(f"so far {advice}", flush=True)

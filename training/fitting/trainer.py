@@ -89,7 +89,7 @@ def train(
             validate,
             SaveRun(config, folder, progress, facts, validate.bicubic_psnr, interrupt),
             *tensorboard(folder),
-            ProgressLine(progress, config.epochs, config.steps_per_epoch, validate.bicubic_psnr),
+            ProgressLine(config, progress, validate.bicubic_psnr),
         ]
         if progress.step:
             # The rest of an epoch is a call of its own. At its end Keras puts the averaged
@@ -141,12 +141,12 @@ def parents(config: Config) -> dict:
 
 def card_facts(config: Config, data: PairBank, devices: list[str]) -> dict:
     """What a model card tells about a run, but for its length."""
-    named = {"sample": "in the wheels of scikit-image and scikit-learn", "div2k": "of DIV2K"}
-    sources = [named.get(source) or f"in {Path(source).absolute().name}" for source in config.data]
+    named = {"sample": "the wheels of scikit-image and scikit-learn", "div2k": "DIV2K"}
+    sources = [named.get(source) or Path(source).absolute().name for source in config.data]
     taught_by = f", on the results of {Path(config.teacher).name}" if config.teacher else ""
     return {
         "machine": machine(len(devices) or 1),
-        "trained_on": f"{len(data)} photographs {', '.join(sources)}",
+        "trained_on": f"{len(data)} photographs of {', '.join(sources)}",
         "recipe": config.in_words() + taught_by,
         "seed": config.seed,
     }

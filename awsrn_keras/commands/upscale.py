@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float", "int8"),
         default="float",
-        help="int8 computes in 8 bits: about four times as fast, about 0.1 dB less; for presets "
+        help="int8 computes in 8 bits: three to four times as fast, about 0.1 dB less; for presets "
         "(default %(default)s)",
     )
     option(

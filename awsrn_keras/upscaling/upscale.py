@@ -59,7 +59,7 @@ def upscale(
             times as slow.
         progress: Called with the windows done and their number after each, for each picture.
         engine: "litert", "keras", or "auto", see `choose_engine`.
-        precision: "int8" runs the 8-bit network of a preset: about four times as fast, for
+        precision: "int8" runs the 8-bit network of a preset: three to four times as fast, for
             uint8 pictures only.
         scale: Magnification; chooses the preset without a model, else it must be the model's.
 

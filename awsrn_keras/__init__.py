@@ -30,6 +30,7 @@ _HOME = {
     "save_pytorch": "network.loading",
     "ssim_y": "scoring.metrics",
     "upscale": "upscaling.upscale",
+    "upscale_frames": "upscaling.frames",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

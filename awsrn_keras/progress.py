@@ -22,7 +22,8 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._shown: Progress | None = None
-        self._label = ""
+        self._label = self._unit = ""
+        self._begun = 0.0
         self._next_line = time.monotonic() + QUIET
 
     def __enter__(self) -> ProgressBar:
@@ -31,33 +32,46 @@ class ProgressBar:
     def __exit__(self, *error: object) -> None:
         self.clear()
 
-    def start(self, label: str) -> None:
-        """Begin a piece of work, e.g. "[3/12] cat.jpg"."""
+    def start(self, label: str, unit: str = "") -> None:
+        """Begin a piece of work, e.g. "[3/12] cat.jpg".
+
+        Args:
+            unit: Of what is counted, e.g. "frames"; then their number a second is shown.
+        """
         self.clear()
-        self._label = label
+        self._label, self._unit, self._begun = label, unit, time.monotonic()
         if not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.markup import escape
-        from rich.progress import Progress
+        from rich.progress import Progress, TextColumn
 
         self._shown = Progress(
+            *Progress.get_default_columns(),
+            TextColumn("{task.fields[speed]}"),
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,  # what goes to stdout stays there: it may well be a file
             redirect_stderr=False,
         )
-        self._shown.add_task(escape(label), total=None)
+        self._shown.add_task(escape(label), total=None, speed="")
         self._shown.start()
 
     def update(self, done: int, total: int) -> None:
         """Show how much of it is done, and how long the rest will take."""
+        now = time.monotonic()
+        rate = (done - 1) / max(now - self._begun, 0.001)
+        speed = f"{rate:.1f} {self._unit}/s" if self._unit and done > 1 else ""
         if self._shown:
-            self._shown.update(self._shown.task_ids[0], completed=done, total=total)
-        elif time.monotonic() > self._next_line:
+            task = self._shown.task_ids[0]
+            self._shown.update(task, completed=done, total=total, speed=speed)
+        elif now > self._next_line:
             parts = f": {done} of {total}" if total > 1 else ""
+            if speed:
+                left = round((total - done) / rate)
+                parts += f", {speed}, {left // 60}:{left % 60:02} min left"
             print(self._label + parts, file=sys.stderr, flush=True)
-            self._next_line = time.monotonic() + QUIET
+            self._next_line = now + QUIET
 
     def clear(self) -> None:
         """Take the line off the screen; whatever else is printed must come after that."""

@@ -1,25 +1,22 @@
-"""Upscale picture files: PNG, JPEG, WebP, TIFF, BMP, AVIF and HEIC, with their metadata.
+"""Upscale pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF, HEIC) and videos, with their metadata.
 
     awsrn upscale photo.jpg -o photo_x2.jpg
     awsrn upscale photos/ 'scans/*.tif' -o upscaled/ --scale 4
+    awsrn upscale clip.mp4 -o clip_x2.mp4
 
 A file that cannot be upscaled is reported and the rest go on; the exit status is then 1.
-HEIC needs pip install pillow-heif.
+HEIC needs pip install pillow-heif, videos need pip install av.
 """
 
 import argparse
 import functools
+import itertools
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..command_line import (
-    libraries_silenced,
-    messages_kept_back,
-    printable,
-    start_backend,
-)
+from ..command_line import libraries_silenced, messages_kept_back, printable, start_backend
 from ..errors import InputError
 from ..network.variants import SCALES
 from ..progress import ProgressBar
@@ -28,6 +25,9 @@ if TYPE_CHECKING:
     from ..upscaling.engine import Engine
     from ..upscaling.jobs import Job
 
+    Outcome = tuple[Job, list[str] | BaseException]
+    Progress = Callable[[Job, int, int], None]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="IN",
-        help="picture files, folders (searched recursively), globs",
+        help="picture and video files, folders (searched recursively), globs",
     )
     option(
         "-o",
         "--output",
         required=True,
         metavar="OUT",
-        help="folder for the results, which keep the names of the inputs; for one picture, a file",
+        help="folder for the results, which keep the names of the inputs; for one input, a file",
     )
     option(
         "--scale",
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         metavar="MODEL",
         help="trained weights, see `awsrn presets`; also a run folder, .keras, .weights.h5, .pt "
-        "or .npz (default: awsrn_sd_x<scale>, or another preset of that scale)",
+        "or .npz (default: awsrn_sd_x<scale>, for videos the faster awsrn_nano_x<scale>)",
     )
     option(
         "--photo",
@@ -73,9 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--precision",
         choices=("float", "int8"),
-        default="float",
         help="int8 computes in 8 bits: three to four times as fast, about 0.1 dB less; for presets "
-        "(default %(default)s)",
+        "(default: float, for videos int8)",
     )
     option(
         "--self-ensemble",
@@ -92,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--format",
         metavar="FORMAT",
-        help="of results in a folder: png, jpeg, webp, tiff, bmp, avif or heic (default: that of "
+        help="of pictures in a folder: png, jpeg, webp, tiff, bmp, avif or heic (default: that of "
         "the input)",
     )
     option(
@@ -107,12 +106,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="1..100",
         help="of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless (default 95)",
     )
+    option(
+        "--codec",
+        choices=("h264", "hevc"),
+        help="of videos: h264 plays everywhere, hevc makes smaller files and keeps 10 bits "
+        "(default h264; hevc for videos of more than 8 bits)",
+    )
+    option(
+        "--crf",
+        type=float,
+        metavar="0..51",
+        help="constant rate factor of videos: 6 more halve the size (default 18 for h264, 20 for "
+        "hevc)",
+    )
     present = parser.add_mutually_exclusive_group().add_argument
     present("--overwrite", action="store_true", help="replace results that are there already")
     present(
         "--skip-existing",
         action="store_true",
-        help="leave out pictures whose results are there already, to finish an interrupted folder",
+        help="leave out inputs whose results are there already, to finish an interrupted folder",
+    )
+    present(
+        "--resume",
+        action="store_true",
+        help="--skip-existing, and go on with videos where an interrupted run stopped",
     )
     option(
         "--max-megapixels",
@@ -123,11 +140,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Work(NamedTuple):
+    """Jobs of one kind, and how they are checked and done."""
+
+    jobs: "list[Job]"
+    check: "Callable[[Job], None]"
+    upscale: "Callable[[list[Job], Progress], Iterator[Outcome]]"
+
+
 def run(options: argparse.Namespace) -> int:
     """Upscale all inputs; 0 if all succeeded, else 1."""
-    from ..pictures import describe_skipped, visibly_compressed
-    from ..upscaling.files import UpscaleOptions, check_job, is_there, upscale_files
-    from ..upscaling.jobs import plan
+    from ..pictures import describe_skipped
+    from ..upscaling.jobs import VIDEO, plan
+    from ..upscaling.video import whole_segments
+
+    jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
+    pictures = [job for job in jobs if job.format != VIDEO]
+    videos = [job for job in jobs if job.format == VIDEO]
+    _check_options(options, bool(pictures), bool(videos))
+    works = [_picture_work(pictures, options)] if pictures else []
+    works += [_video_work(videos, options)] if videos else []
+    failed: list[Job] = []
+    present: list[Job] = []
+    with libraries_silenced(), ProgressBar() as bar:
+        bar.start(f"Checking {len(jobs)} files")
+        possible = [_possible(work, options, failed, present, bar) for work in works]
+        numbers = {job: number for number, job in enumerate(itertools.chain(*possible), 1)}
+
+        def show(job: "Job", done: int, total: int) -> None:
+            if done == 1:
+                unit = "frames" if job.format == VIDEO else ""
+                bar.start(f"[{numbers[job]}/{len(numbers)}] {job.source.name}", unit)
+            bar.update(done, total)
+
+        try:
+            for work, checked in zip(works, possible, strict=True):
+                for job, outcome in work.upscale(checked, show):
+                    if isinstance(outcome, BaseException):
+                        failed.append(job)
+                        _report(job, outcome, bar)
+                    else:
+                        bar.clear()
+                        print(*map(printable, outcome), sep="\n", flush=True)
+        except KeyboardInterrupt:
+            bar.clear()
+            for job in videos:
+                if whole_segments(job):
+                    print(f"{printable(str(job.target))}: begun, --resume goes on", file=sys.stderr)
+            raise
+    if pictures and (hint := _photo_hint(options, possible[0])):
+        print(hint, flush=True)
+    if skipped:
+        print(describe_skipped(skipped), flush=True)
+    if len(jobs) > 1 or present:
+        kind = "pictures" if not videos else "videos" if not pictures else "files"
+        done = f"{len(jobs) - len(present) - len(failed)} of {len(jobs)} {kind} upscaled"
+        print(done + (f", {len(present)} were there already" if present else ""), flush=True)
+    return 1 if failed else 0
+
+
+def _check_options(options: argparse.Namespace, pictures: bool, videos: bool) -> None:
+    """Raise an `InputError` for options that say nothing about these inputs."""
+    kinds = {"pictures": (pictures, ("format", "quality")), "videos": (videos, ("codec", "crf"))}
+    for kind, (given, names) in kinds.items():
+        for name in names:
+            if not given and getattr(options, name) is not None:
+                raise InputError(f"--{name} is for {kind}, and there are none: leave it out.")
+
+
+def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
+    from ..upscaling.files import UpscaleOptions, check_job, upscale_files
 
     how = UpscaleOptions(
         options.tile,
@@ -136,51 +218,61 @@ def run(options: argparse.Namespace) -> int:
         options.overwrite,
         options.max_megapixels,
     )
-    jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
     model = choose_preset(options.preset, options.scale, options.photo)
-    engine, float_engine = _engines(model, options)
-    failed, present, possible = [], [], []
-    with libraries_silenced(), ProgressBar() as bar:
-        bar.start(f"Checking {len(jobs)} files")
-        for job in jobs:
-            try:
-                if options.skip_existing and is_there(job.target):
-                    present.append(job)
-                else:
-                    check_job(job, engine.scale, how)
-                    possible.append(job)
-            except Exception as error:
-                failed.append(job)
-                _report(job, error, bar)
-        numbers = {job: number for number, job in enumerate(possible, 1)}
-        compressed = 0
-        if _photo_helps(options, model):
-            compressed = sum(visibly_compressed(job.source) for job in possible)
+    engine, float_engine = _engines(model, options.precision or "float", options)
+    return Work(
+        jobs,
+        lambda job: check_job(job, engine.scale, how),
+        lambda checked, show: upscale_files(checked, engine, how, float_engine, show),
+    )
 
-        def show(job: "Job", done: int, windows: int) -> None:
-            if done == 1:
-                bar.start(f"[{numbers[job]}/{len(possible)}] {job.source.name}")
-            bar.update(done, windows)
 
-        for job, outcome in upscale_files(possible, engine, how, float_engine, show):
-            if isinstance(outcome, BaseException):
-                failed.append(job)
-                _report(job, outcome, bar)
+def _video_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
+    from ..upscaling.engines import has_int8
+    from ..upscaling.video import VideoOptions, check_video, upscale_videos
+
+    model = choose_preset(options.preset, options.scale, options.photo, "awsrn_nano")
+    fast = options.engine != "keras" and has_int8(model)
+    precision = options.precision or ("int8" if fast else "float")
+    how = VideoOptions(
+        f"{model} in {precision}",
+        options.codec,
+        options.crf,
+        options.tile,
+        options.self_ensemble,
+        options.overwrite,
+        options.resume,
+    )
+    engine, float_engine = _engines(model, precision, options)
+    return Work(
+        jobs,
+        lambda job: check_video(job, engine.scale, how),
+        lambda checked, show: upscale_videos(checked, engine, how, float_engine, show),
+    )
+
+
+def _possible(
+    work: Work,
+    options: argparse.Namespace,
+    failed: "list[Job]",
+    present: "list[Job]",
+    bar: ProgressBar,
+) -> "list[Job]":
+    """The jobs that can be done and are not yet; the others are added to `failed` or `present`."""
+    from ..upscaling.files import is_there
+
+    possible = []
+    for job in work.jobs:
+        try:
+            if (options.skip_existing or options.resume) and is_there(job.target):
+                present.append(job)
             else:
-                bar.clear()
-                print(*map(printable, outcome), sep="\n", flush=True)
-    if compressed:
-        print(
-            f"JPEG below quality 92 or lossy WebP: {compressed} of {len(possible)} pictures; "
-            "--photo removes compression artifacts",
-            flush=True,
-        )
-    if skipped:
-        print(describe_skipped(skipped), flush=True)
-    if len(jobs) > 1 or present:
-        done = f"{len(jobs) - len(present) - len(failed)} of {len(jobs)} pictures upscaled"
-        print(done + (f", {len(present)} were there already" if present else ""), flush=True)
-    return 1 if failed else 0
+                work.check(job)
+                possible.append(job)
+        except Exception as error:
+            failed.append(job)
+            _report(job, error, bar)
+    return possible
 
 
 def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
@@ -189,12 +281,14 @@ def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
     print(f"error: {printable(_reason(job, error))}", file=sys.stderr, flush=True)
 
 
-def choose_preset(preset: str | None, scale: int | None, photo: bool) -> str:
-    """The MODEL that the options ask for."""
+def choose_preset(
+    preset: str | None, scale: int | None, photo: bool, variant: str = "awsrn_sd"
+) -> str:
+    """The MODEL that the options ask for; of this variant if they name none."""
     from ..network.presets import PHOTO, default_preset, presets
 
     if preset is None:
-        return default_preset(scale or 2, photo)
+        return default_preset(scale or 2, photo, variant)
     known = preset in presets() or os.path.exists(preset)
     if not photo or preset.endswith(PHOTO) or not known:  # a typing error is reported later
         return preset
@@ -204,23 +298,36 @@ def choose_preset(preset: str | None, scale: int | None, photo: bool) -> str:
     return preset + PHOTO
 
 
-def _photo_helps(options: argparse.Namespace, model: str) -> bool:
-    """Whether --photo would choose another network than `model`."""
+def _photo_hint(options: argparse.Namespace, jobs: "list[Job]") -> str:
+    """What to say where --photo would choose another network for compressed pictures."""
+    from ..pictures import visibly_compressed
+
     try:
-        return choose_preset(options.preset, options.scale, photo=True) != model
+        model, other = (
+            choose_preset(options.preset, options.scale, photo) for photo in (options.photo, True)
+        )
     except InputError:
-        return False
+        return ""
+    compressed = sum(visibly_compressed(job.source) for job in jobs) if model != other else 0
+    if not compressed:
+        return ""
+    return (
+        f"JPEG below quality 92 or lossy WebP: {compressed} of {len(jobs)} pictures; --photo "
+        "removes compression artifacts"
+    )
 
 
-def _engines(model: str, options: argparse.Namespace) -> tuple["Engine", Callable[[], "Engine"]]:
+def _engines(
+    model: str, precision: str, options: argparse.Namespace
+) -> "tuple[Engine, Callable[[], Engine]]":
     """The engine for `model`, and what makes one for 16 bits; says where it computes."""
     from ..upscaling.engines import choose_engine, make_engine
     from ..upscaling.litert_engine import device_line
 
-    engine = choose_engine(model, options.engine, options.precision)
+    engine = choose_engine(model, options.engine, precision)
     print(device_line() if engine == "litert" else start_backend(), flush=True)
     with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-        made = make_engine(model, engine, options.precision)
+        made = make_engine(model, engine, precision)
     if options.scale not in (None, made.scale):
         raise InputError(f"--scale {options.scale}: {model} is x{made.scale}.")
     return made, functools.cache(lambda: make_engine(model, engine))

@@ -31,12 +31,13 @@ def preset_path(name: str) -> Path:
     return WEIGHTS / f"{name}.npz"
 
 
-def default_preset(scale: int = 2, photo: bool = False) -> str:
-    """The preset to take where none is named: awsrn_sd, or what there is of this scale.
+def default_preset(scale: int = 2, photo: bool = False, variant: str = "awsrn_sd") -> str:
+    """The preset to take where none is named: of this variant, or what there is of this scale.
 
     Args:
         scale: Magnification.
         photo: For photographs with JPEG artifacts and noise.
+        variant: Key of `VARIANTS`.
 
     Raises:
         InputError: There is none.
@@ -50,5 +51,5 @@ def default_preset(scale: int = 2, photo: bool = False) -> str:
         raise InputError(
             f"There is no preset of x{scale}{' for photographs' * photo}: see `awsrn presets`."
         )
-    default = f"awsrn_sd_x{scale}" + PHOTO * photo
+    default = f"{variant}_x{scale}" + PHOTO * photo
     return default if default in matching else matching[0]

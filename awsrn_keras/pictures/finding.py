@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +26,11 @@ class FolderContents(NamedTuple):
     skipped: Counter[str]
 
 
-def survey(folder: str | os.PathLike) -> FolderContents:
+def survey(folder: str | os.PathLike, more: Iterable[str] = ()) -> FolderContents:
     """The picture files in `folder` and below, by their suffixes, and a count of other files.
+
+    Args:
+        more: Suffixes, in lower case, of files that are taken as well.
 
     Hidden files and folders are neither. Links to folders are followed, but each folder is
     visited once, whatever links lead to it.
@@ -39,7 +42,7 @@ def survey(folder: str | os.PathLike) -> FolderContents:
     if not folder.is_dir():
         found = "is a file, not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {found}.")
-    suffixes, images, skipped = readable_suffixes(), [], Counter[str]()
+    suffixes, images, skipped = [*readable_suffixes(), *more], [], Counter[str]()
     for file in _files(folder):
         suffix = file.suffix.lower()
         # A link to a missing file is taken, so that whoever reads it hears of it.

@@ -61,6 +61,16 @@ def choose_engine(
     return "litert"
 
 
+def has_int8(model: AWSRN | str | os.PathLike) -> bool:
+    """Whether `model` is a preset that comes with an 8-bit file, and LiteRT is there to run it."""
+    if not isinstance(model, str) or find_spec("ai_edge_litert") is None:
+        return False
+    try:
+        return tflite_path(model, "int8").is_file()
+    except InputError:
+        return False
+
+
 def make_engine(
     model: AWSRN | str | os.PathLike, engine: str = "auto", precision: str = "float"
 ) -> Engine:

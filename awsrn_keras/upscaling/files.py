@@ -75,6 +75,17 @@ def is_there(path: Path) -> bool:
     return place == path
 
 
+def check_target(job: Job, overwrite: bool) -> None:
+    """Raise an `InputError` if a result is there that is not to be replaced."""
+    present = is_there(job.target)
+    if present and job.target.is_dir():
+        raise InputError(f"{job.target}: is a folder; choose another --output.")
+    if present and not overwrite:
+        raise InputError(
+            f"{job.target}: is there already; --overwrite replaces it, --skip-existing leaves it."
+        )
+
+
 def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
     """Find out in a moment what would make `upscale_files` fail after its work.
 
@@ -82,14 +93,7 @@ def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
         InputError: The result exists, the header of the picture cannot be read, it is too
             large, the format cannot hold the result, or its name is too long.
     """
-    present = is_there(job.target)
-    if present and job.target.is_dir():
-        raise InputError(f"{job.target}: is a folder, no place for a picture.")
-    if present and not options.overwrite:
-        raise InputError(
-            f"{job.target}: is there already; --overwrite replaces it, --skip-existing leaves "
-            "the picture out."
-        )
+    check_target(job, options.overwrite)
     try:
         width, height = read_size(job.source, options.max_megapixels)
     except TooLarge as error:

@@ -12,10 +12,13 @@ from typing import NamedTuple
 from ..errors import InputError
 from ..files import check_folder
 from ..pictures import FORMATS, SUFFIXES, check_available, format_named, format_of, survey
+from ..videos import CONTAINERS, is_video, video_suffixes
+
+VIDEO = "video"  # format of a job
 
 
 class Job(NamedTuple):
-    """One file to upscale, where the result goes, and in which format."""
+    """One file to upscale, where the result goes, and in which format: a picture's, or `VIDEO`."""
 
     source: Path
     target: Path
@@ -35,7 +38,7 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
     Args:
         inputs: Files, folders and glob patterns.
         output: A folder, or for one file also a file: what ends as pictures do.
-        format: Of all results; None is that of `output` or of each input.
+        format: Of all pictures; None is that of `output` or of each input.
         suffix: Added to the names of results in a folder, e.g. "_x2". Inputs that are results
             of other inputs by their name, in any format, are left out.
 
@@ -79,7 +82,10 @@ def _single_job(
     format: str | None,
     suffix: str,
 ) -> Job:
-    own = format_of(out)
+    if is_video(sources[0][0]) and out.suffix.lower() not in CONTAINERS:
+        choices = ", ".join(CONTAINERS)
+        raise InputError(f"{out}: videos are written as one of {choices}: choose one of them.")
+    own = VIDEO if is_video(sources[0][0]) else format_of(out)
     if len(sources) > 1 or Path(inputs[0]).is_dir():
         raise InputError(f"{out}: is a file; name a folder for the results of several pictures.")
     if format not in (None, own):
@@ -93,6 +99,9 @@ def _single_job(
 
 
 def _job(source: Path, target: Path, format: str | None, suffix: str) -> Job:
+    if is_video(source):
+        ending = target.suffix if target.suffix.lower() in CONTAINERS else ".mkv"
+        return Job(source, target.with_name(target.stem + suffix + ending), VIDEO)
     own = FORMATS.get(source.suffix.lower())
     kind = format or own or "png"
     stem, ending = (target.stem, target.suffix) if own else (target.name, "")
@@ -105,7 +114,7 @@ def _sources(inputs: list[str], out: Path, skipped: Counter[str]) -> Iterator[tu
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            found = survey(path)
+            found = survey(path, video_suffixes())
             skipped += found.skipped
             # Results of an earlier run may lie in a folder inside that of the inputs.
             inside = out.is_dir() and _is_in(out, path)
@@ -148,7 +157,8 @@ def _check(jobs: list[Job]) -> None:
                 "upscale them into different folders."
             )
         results[key] = job.source
-        check_available(job.target, job.format)
+        if job.format != VIDEO:
+            check_available(job.target, job.format)
     for folder in {job.target.parent for job in jobs}:
         check_folder(folder)
 

@@ -1,0 +1,254 @@
+"""Video files in, video files out, in segments so that an interrupted run can go on."""
+
+import itertools
+import json
+import math
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import replacing, write_json
+from ..videos import CODECS, Clip, Encoder, Frame, check_tracks, clock, frames, join, open_clip
+from .engine import Engine
+from .files import check_target
+from .frames import upscale_frames
+from .jobs import Job
+
+SEGMENT = 10  # seconds
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How videos are upscaled.
+
+    Attributes:
+        model: What upscales them, in words: an interrupted run goes on with the same only.
+        codec: A key of `CODECS`; None is "h264", or "hevc" for clips of more than 8 bits.
+        crf: Constant rate factor of the encoder, 0 to 51; None is that of `CODECS`.
+        tile, self_ensemble: As of `upscale`.
+        overwrite: Replace results that are there already.
+        resume: Go on where an interrupted run stopped.
+
+    Raises:
+        InputError: The constant rate factor is out of range.
+    """
+
+    model: str
+    codec: str | None = None
+    crf: float | None = None
+    tile: int | None = None
+    self_ensemble: bool = False
+    overwrite: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crf is not None and not 0 <= self.crf <= 51:
+            raise InputError(f"The constant rate factor must be 0 to 51, got {self.crf:g}.")
+
+    def encoder(self, clip: Clip, scale: int) -> Encoder:
+        """For the result of a clip. H.264 gets 8 bits, which is what plays everywhere."""
+        codec = self.codec or ("h264" if clip.bits == 8 else "hevc")
+        return Encoder(
+            codec=codec,
+            crf=CODECS[codec] if self.crf is None else self.crf,
+            bits=10 if clip.bits > 8 and codec == "hevc" else 8,
+            width=clip.width * scale // 2 * 2,
+            height=clip.height * scale // 2 * 2,
+            colours=clip.colours,
+            rate=clip.rate,
+            time_base=clip.time_base,
+            aspect=clip.aspect,
+        )
+
+
+def check_video(job: Job, scale: int, how: VideoOptions) -> None:
+    """Find out in a moment what would make `upscale_video` fail after its work.
+
+    Raises:
+        InputError: As `upscale_video`; or an interrupted run has left segments, and `how` does
+            not say what to do with them.
+    """
+    check_target(job, how.overwrite)
+    clip = open_clip(job.source)
+    check_tracks(clip, job.target)
+    how.encoder(clip, scale).check()
+    parts = _parts(job)
+    if not parts.exists() or how.overwrite:
+        return
+    if not how.resume:
+        raise InputError(
+            f"{parts}: left by an interrupted run: --resume goes on with it, --overwrite begins "
+            "anew."
+        )
+    _check_state(parts, _state(job, scale, how))
+
+
+def upscale_video(
+    job: Job,
+    engine: Engine,
+    how: VideoOptions,
+    float_engine: Callable[[], Engine] | None = None,
+    progress: Callable[[Job, int, int], None] | None = None,
+) -> list[str]:
+    """Upscale a video that passed `check_video`.
+
+    Frames are decoded, upscaled and encoded at the same time. Every ten seconds of the video
+    become a file in the folder `TARGET.parts`, which is removed at the end. The result is the
+    same to the bit however often the work is interrupted.
+
+    Args:
+        engine: What upscales frames.
+        float_engine: Gives the engine for frames of more than 8 bits where `engine` takes 8.
+        progress: Called with the job, the frames done and how many there are to do, about.
+
+    Returns:
+        Lines to print about it.
+
+    Raises:
+        InputError: The video cannot be read, its tracks do not fit into the result's format, or
+            its frames change their size; or the interrupted run had other options.
+    """
+    begun = time.monotonic()
+    clip = open_clip(job.source)
+    notes = [f"not kept: {lost}" for lost in check_tracks(clip, job.target)]
+    encoder = how.encoder(clip, engine.scale)
+    if clip.bits > 8 and encoder.bits == 8:
+        notes.append("not kept: more than 8 bits; --codec hevc keeps 10")
+        clip = replace(clip, bits=8)
+    elif clip.bits > 8 and float_engine and engine.dtype == np.uint8:
+        notes.append("more than 8 bits: upscaled in floating point")
+        engine = float_engine()
+
+    def damaged(seconds: float, reason: str) -> None:
+        notes.append(f"{clock(seconds)}: {reason}")
+
+    if (encoder.width, encoder.height) != (clip.width * engine.scale, clip.height * engine.scale):
+        notes.append("not kept: the last row or column, as videos have even sizes")
+    parts = _begin(job, engine.scale, how)
+    pieces = _pieces(parts)
+    done = int(pieces[-1].stem) + 1 if pieces else 0  # segments
+    begin = math.ceil(done * SEGMENT / clip.time_base) if done else None
+    rest = clip.count - round(done * SEGMENT * clip.rate)
+    count = 0
+
+    def upscaled() -> Iterator[Frame]:
+        nonlocal count
+        for frame in _upscaled(frames(clip, damaged, begin), engine, how):
+            yield frame
+            count += 1
+            if progress:
+                progress(job, count, max(rest, count))
+
+    try:
+        for number, segment in itertools.groupby(upscaled(), lambda frame: _segment(clip, frame)):
+            with replacing(parts / f"{number:05}.nut") as temporary:
+                encoder.write(temporary, segment)
+        with replacing(job.target) as temporary:
+            join(clip, _pieces(parts), job.target, temporary)
+    except BaseException:
+        if not _pieces(parts):
+            shutil.rmtree(parts)
+        raise
+    shutil.rmtree(parts)
+    seconds = time.monotonic() - begun
+    sizes = f"{clip.width}x{clip.height} -> {encoder.width}x{encoder.height}"
+    speed = f"{count} frames  {seconds:.1f} s ({count / seconds:.1f} frames/s)"
+    return [f"{job.source} -> {job.target}  {sizes}  {speed}", *(f"  note: {x}" for x in notes)]
+
+
+def upscale_videos(
+    jobs: list[Job],
+    engine: Engine,
+    how: VideoOptions,
+    float_engine: Callable[[], Engine] | None = None,
+    progress: Callable[[Job, int, int], None] | None = None,
+) -> Iterator[tuple[Job, list[str] | BaseException]]:
+    """Upscale videos that passed `check_video`, one after the other; see `upscale_video`.
+
+    Yields:
+        Each job with lines to print about it, or with what went wrong.
+    """
+    for job in jobs:
+        try:
+            yield job, upscale_video(job, engine, how, float_engine, progress)
+        except Exception as error:
+            yield job, error
+
+
+def whole_segments(job: Job) -> int:
+    """How many segments of its result an interrupted run has left."""
+    return len(_pieces(_parts(job)))
+
+
+def _upscaled(clip_frames: Iterator[Frame], engine: Engine, how: VideoOptions) -> Iterator[Frame]:
+    times: deque[Frame] = deque()
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in clip_frames:
+            times.append(frame)
+            yield frame.pixels
+
+    for pixels in upscale_frames(pictures(), engine, how.tile, how.self_ensemble):
+        yield times.popleft()._replace(pixels=pixels)
+
+
+def _segment(clip: Clip, frame: Frame) -> int:
+    return max(0, frame.time * clip.time_base // SEGMENT)
+
+
+def _parts(job: Job) -> Path:
+    return job.target.with_name(job.target.name + ".parts")
+
+
+def _pieces(parts: Path) -> list[Path]:
+    """The segments that are whole, in order."""
+    return sorted(parts.glob("[0-9]*.nut"))
+
+
+def _begin(job: Job, scale: int, how: VideoOptions) -> Path:
+    """The folder for the segments, with what an earlier run has made if that is to go on."""
+    parts, state = _parts(job), _state(job, scale, how)
+    if parts.exists() and how.resume:
+        _check_state(parts, state)
+    elif parts.exists():
+        shutil.rmtree(parts)
+    if not parts.exists():
+        parts.mkdir(parents=True)
+        write_json(parts / "options.json", state)
+    return parts
+
+
+def _state(job: Job, scale: int, how: VideoOptions) -> dict[str, object]:
+    """What must be the same when an interrupted run goes on."""
+    import av
+
+    from .. import __version__
+
+    return {
+        "bytes of the clip": job.source.stat().st_size,
+        "model": how.model,
+        "scale": scale,
+        "--codec": how.codec,
+        "--crf": how.crf,
+        "--self-ensemble": how.self_ensemble,
+        "version": f"awsrn-keras {__version__}, PyAV {av.__version__}",
+    }
+
+
+def _check_state(parts: Path, state: dict[str, object]) -> None:
+    try:
+        before = json.loads((parts / "options.json").read_text())
+    except (OSError, ValueError):
+        raise InputError(f"{parts}: is damaged; --overwrite begins anew.") from None
+    for name, value in state.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"{parts}: was begun with {name} {before.get(name)}, not {value}: choose the same, "
+                "or begin anew with --overwrite."
+            )

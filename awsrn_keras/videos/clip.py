@@ -1,0 +1,248 @@
+"""Reading a video: what its header says, and its frames as RGB."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, damaged_file
+from .colours import Colours
+
+SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg"}
+SUFFIXES |= {".mpeg", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_PROGRESSIVE = (0, 1)  # unknown counts as such
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a video file says of its first track of video.
+
+    Attributes:
+        path: The file.
+        width, height: Of a stored frame, before any rotation.
+        bits: Of what its frames are read as: 16 where samples have more than 8.
+        colours: What the samples mean.
+        rate: Frames a second in the mean.
+        count: Frames, as far as the header says; 0 where it does not.
+        time_base: Seconds of a tick, in which times are counted.
+        start: Ticks of the file's clock at time 0: 0 unless it runs free (MPEG-TS).
+        aspect: Width of a pixel by its height.
+        display_matrix: How players turn the frames, 9 numbers of a container; None for not at all.
+        has_alpha: Frames have transparency, which is not read.
+    """
+
+    path: Path
+    width: int
+    height: int
+    bits: int
+    colours: Colours
+    rate: Fraction
+    count: int
+    time_base: Fraction
+    start: int
+    aspect: Fraction
+    display_matrix: tuple[int, ...] | None
+    has_alpha: bool
+
+
+class Frame(NamedTuple):
+    """A frame and when it is shown.
+
+    Attributes:
+        time: In ticks of the clip's `time_base`.
+        duration: In ticks.
+        pixels: RGB `(height, width, 3)`, uint8 or uint16.
+    """
+
+    time: int
+    duration: int
+    pixels: np.ndarray
+
+
+def is_video(path: Path) -> bool:
+    """Whether the name of a file is that of a video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def video_suffixes() -> set[str]:
+    """Suffixes of the videos that can be read here, in lower case: none without PyAV."""
+    return SUFFIXES if importlib.util.find_spec("av") else set()
+
+
+def open_clip(path: str | os.PathLike) -> Clip:
+    """What the header and the first frame of a video file say.
+
+    Raises:
+        InputError: The file is missing, damaged, no video, encrypted, interlaced, HDR (PQ or
+            HLG) or of unknown colours; or PyAV is missing.
+    """
+    with opened(path) as container:
+        stream = video_track(container, path)
+        context = stream.codec_context
+        if context.field_order not in _PROGRESSIVE:
+            raise _interlaced(path)
+        packet = next((packet for packet in container.demux(stream) if packet.size), None)
+        if packet is not None and packet.has_sidedata("encryption_info"):
+            raise InputError(f"{path}: is encrypted (DRM) and cannot be read.")
+    with opened(path) as container:
+        stream = video_track(container, path)
+        frame = next(_decoded(container, stream, lambda seconds, reason: None), None)
+        if frame is None:
+            raise InputError(f"{path}: no frame of it can be decoded.")
+        if frame.interlaced_frame:
+            raise _interlaced(path)
+        try:
+            colours = Colours.of(stream.codec_context, frame)
+        except InputError as error:
+            raise InputError(f"{path}: {error}.") from None
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        seconds = (stream.duration or 0) * stream.time_base
+        seconds = seconds or Fraction(container.duration or 0, 10**6)
+        free_clock = container.format.name == "mpegts"
+        begin = Fraction(container.start_time or 0, 10**6) if free_clock else 0
+        turn = frame.side_data.get("DISPLAYMATRIX")
+        samples = [component.bits for component in frame.format.components]
+        return Clip(
+            path=Path(path),
+            width=frame.width,
+            height=frame.height,
+            bits=8 if max(samples) <= 8 else 16,
+            colours=colours,
+            rate=rate,
+            count=stream.frames or round(seconds * rate),
+            time_base=stream.time_base,
+            start=round(begin / stream.time_base),
+            aspect=stream.sample_aspect_ratio or Fraction(1),
+            display_matrix=tuple(np.frombuffer(bytes(turn), np.int32).tolist()) if turn else None,
+            has_alpha=len(samples) in (2, 4),
+        )
+
+
+def frames(
+    clip: Clip, report: Callable[[float, str], None], begin: int | None = None
+) -> Iterator[Frame]:
+    """The frames in the order in which they are shown, as RGB.
+
+    Times are those of the file; a frame without one follows the frame before it. What cannot
+    be decoded is left out, so that the frame before it is shown for longer.
+
+    Args:
+        report: Called with seconds and a reason for each place where the file is damaged.
+        begin: Ticks; frames before that are decoded, but left out.
+
+    Raises:
+        InputError: Frames change their size, or are interlaced after all.
+    """
+    kind = graph = time = None
+    duration = max(1, round(1 / clip.rate / clip.time_base))
+    with opened(clip.path) as container:
+        stream = video_track(container, clip.path)
+        stream.thread_type = "AUTO"
+
+        def tell(seconds: float, reason: str) -> None:
+            if begin is None or seconds >= begin * clip.time_base:
+                report(seconds, reason)
+
+        for frame in _decoded(container, stream, tell):
+            last, duration = time, frame.duration or duration
+            time = (last or 0) + duration if frame.pts is None else frame.pts - clip.start
+            seconds = float(time * clip.time_base)
+            if last is not None and time <= last:
+                tell(seconds, "left out a frame whose time is not after that of the one before")
+                time = last
+                continue
+            if frame.interlaced_frame:
+                raise _interlaced(clip.path)
+            if kind not in (None, (frame.width, frame.height, frame.format.name)):
+                raise InputError(
+                    f"{clip.path}: frames change their size at {clock(seconds)}: cut it there."
+                )
+            if begin is not None and time < begin:
+                continue
+            if graph is None:
+                kind = frame.width, frame.height, frame.format.name
+                rgb = "rgb24" if clip.bits == 8 else "rgb48"
+                graph = clip.colours.to_rgb(frame, rgb, clip.time_base)
+            graph.vpush(frame)
+            yield Frame(time, duration, graph.vpull().to_ndarray())
+
+
+def opened(path: str | os.PathLike) -> InputContainer:
+    """The file, open for reading.
+
+    Raises:
+        InputError: It is missing or no video, or PyAV is missing.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(f"{path}: videos need PyAV ({error}): pip install av.") from None
+    try:
+        return av.open(os.fspath(path), metadata_errors="replace")
+    except av.error.InvalidDataError as error:
+        raise damaged_file(path, "a video", error) from None
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path}: {error.strerror}.") from None
+
+
+def video_track(container: InputContainer, path: str | os.PathLike) -> VideoStream:
+    """The first track of video that is no cover picture."""
+    for stream in container.streams.video:
+        if not is_cover(stream):
+            return stream
+    raise InputError(f"{path}: holds no video.")
+
+
+def is_cover(stream: VideoStream) -> bool:
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def clock(seconds: float) -> str:
+    """E.g. "1:02:03.4"."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes}:{seconds:04.1f}"
+
+
+def _interlaced(path: str | os.PathLike) -> InputError:
+    return InputError(
+        f"{path}: is interlaced: deinterlace it first, e.g. ffmpeg -i {Path(path).name} -vf bwdif "
+        "-crf 12 progressive.mkv."
+    )
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream, report: Callable[[float, str], None]
+) -> Iterator[VideoFrame]:
+    from av.error import FFmpegError
+
+    seconds, packets = 0.0, container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except FFmpegError as error:
+            report(seconds, f"damaged, nothing after this can be read ({error.strerror})")
+            return
+        if packet.pts is not None:
+            seconds = float(packet.pts * stream.time_base)
+        try:
+            yield from packet.decode()
+        except FFmpegError as error:
+            report(seconds, f"damaged ({error.strerror})")

@@ -7,12 +7,13 @@ bits included; `heic` is pillow-heif's. `exif` and `tiff_tags` keep metadata byt
 
 from .compression import visibly_compressed
 from .finding import describe_skipped, survey
-from .formats import FORMATS, SUFFIXES, check_available, format_named, format_of
+from .formats import ANIMATED, FORMATS, SUFFIXES, check_available, format_named, format_of
 from .picture import Picture, to_eight_bits
-from .reading import TooLarge, read_picture, read_rgb, read_size
+from .reading import TooLarge, read_animation, read_picture, read_rgb, read_size
 from .writing import canvas_for, check_size, losses, write_picture
 
 __all__ = [
+    "ANIMATED",
     "FORMATS",
     "SUFFIXES",
     "Picture",
@@ -24,6 +25,7 @@ __all__ = [
     "format_named",
     "format_of",
     "losses",
+    "read_animation",
     "read_picture",
     "read_rgb",
     "read_size",

@@ -15,10 +15,12 @@ SUFFIXES = {
     "webp": (".webp",),
     "tiff": (".tif", ".tiff"),
     "bmp": (".bmp",),
+    "gif": (".gif",),
     "avif": (".avif",),
     "heic": (".heic", ".heif"),
 }
 FORMATS = {suffix: format for format, suffixes in SUFFIXES.items() for suffix in suffixes}
+ANIMATED = ("gif", "png", "webp")  # formats whose animations are read and written
 # What makes the others available.
 CURES = {
     "avif": "AVIF needs Pillow 11.3 or later, built with it: pip install --upgrade pillow",

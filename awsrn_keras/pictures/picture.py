@@ -26,6 +26,8 @@ class Picture:
         colour: Names and contents of the chunks by which a PNG file tells what its colours
             mean: gAMA, cHRM, sRGB and cICP.
         left_out: What of the file reading could not take, in words.
+        duration: Milliseconds for which a frame of an animation is shown.
+        plays: How often the animation is played; 0 is for ever.
     """
 
     pixels: np.ndarray
@@ -39,6 +41,8 @@ class Picture:
     text: tuple[tuple[str, str], ...] = ()
     colour: tuple[tuple[bytes, bytes], ...] = ()
     left_out: tuple[str, ...] = ()
+    duration: float = 0
+    plays: int = 0
 
 
 def to_eight_bits(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import io
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -30,7 +30,7 @@ Source = str | os.PathLike | BinaryIO
 MAX_MEGAPIXELS = 100
 
 # Those that Pillow reads. MPO is a JPEG with more pictures after it: no animation.
-_OPENERS = ("JPEG", "WEBP", "BMP", *(["AVIF"] if available("avif") else []))
+_OPENERS = ("JPEG", "WEBP", "BMP", "GIF", *(["AVIF"] if available("avif") else []))
 _FORMATS = {name: name.lower() for name in _OPENERS} | {"MPO": "jpeg", "HEIF": "heic"}
 # What phones store after the picture is described in its XMP.
 _XMP_OF_MORE = rb"hdrgm:|HDRGainMap|MotionPhoto|MicroVideo|Container:Directory"
@@ -69,6 +69,46 @@ def read_picture(path: Source, max_megapixels: float = MAX_MEGAPIXELS) -> Pictur
     """
     with _opened(path) as file:
         return _finished(_picture(file, partial(_check_pixels, path, max_megapixels)))
+
+
+def read_animation(
+    path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS
+) -> list[Picture]:
+    """All frames of an animation, each as it is shown, with the metadata of the first.
+
+    Args:
+        path: A GIF, WebP or PNG file.
+        max_megapixels: Files whose frames have more pixels together are refused.
+
+    Raises:
+        InputError: As `read_picture`.
+    """
+    with _opened(path) as file:
+        stored = _picture(file, partial(_check_pixels, path, max_megapixels))
+        first, turn = _finished(stored), exif_orientation(stored.exif, stored.xmp)
+        file.seek(0)
+        image = _open(file, file.read(16), (*_OPENERS, "PNG"))
+        begin = 1 if image.info.get("default_image") else 0  # of PNG: shown by other programs only
+        numbers = range(begin, getattr(image, "n_frames", 1))
+        height, width = first.pixels.shape[:2]
+        _check_pixels(path, max_megapixels, width, height, len(numbers))
+        loop = image.info.get("loop")
+        if image.format == "GIF":  # counts repetitions
+            loop = loop + 1 if loop else 1 if loop is None else 0
+        frames = []
+        for number in numbers:
+            image.seek(number)
+            values = _upright(np.array(image.convert("RGBA")), turn)
+            frames.append(
+                replace(
+                    first,
+                    pixels=values[..., :3],
+                    alpha=None if (values[..., 3] == 255).all() else values[..., 3],
+                    duration=image.info.get("duration", 0),
+                    plays=loop or 0,
+                )
+            )
+        return frames
 
 
 def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
@@ -127,10 +167,13 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
-def _check_pixels(path: Source, max_megapixels: float, width: int, height: int) -> None:
-    if width * height > max_megapixels * 1e6:
+def _check_pixels(
+    path: Source, max_megapixels: float, width: int, height: int, frames: int = 1
+) -> None:
+    if width * height * frames > max_megapixels * 1e6:
+        times = f"{frames} frames of " if frames > 1 else ""
         raise TooLarge(
-            f"{path}: declares {width} x {height} pixels, more than the limit of "
+            f"{path}: declares {times}{width} x {height} pixels, more than the limit of "
             f"{max_megapixels:g} megapixels."
         )
 
@@ -150,14 +193,14 @@ def _picture(file: BinaryIO, check_size: Callable[[int, int], None]) -> Picture:
     return _by_pillow(image)
 
 
-def _open(file: BinaryIO, start: bytes) -> Image.Image:
+def _open(file: BinaryIO, start: bytes, openers: Sequence[str] = _OPENERS) -> Image.Image:
     """The file with its header read, by the first of Pillow's plugins that takes it.
 
     `Image.open` would refuse large pictures by a limit for the whole program, which is not
     ours to change.
     """
     Image.init()
-    for format in _OPENERS:
+    for format in openers:
         factory, accept = Image.OPEN[format]
         if accept is None or accept(start) is True:
             file.seek(0)

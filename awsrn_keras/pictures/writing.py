@@ -3,7 +3,7 @@
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ _MOST = {
     "webp": _Most(16383, dpi=0),
     "tiff": _Most(bits=16),
     "bmp": _Most(exif=0, icc=0, xmp=0, alpha=False),
+    "gif": _Most(65535, exif=0, icc=0, xmp=0, comment=65535, dpi=0),
     "avif": _Most(16384, dpi=0),
     "heic": _Most(16384, dpi=0),
 }
@@ -83,6 +84,10 @@ def _fitted(picture: Picture, format: str) -> tuple[Picture, list[str]]:
     changes: dict[str, Any] = {}
     if picture.alpha is not None and not most.alpha:
         lost.append("transparency (laid on white)")
+    if format == "gif":
+        lost.append("more than 256 colours")
+        if picture.alpha is not None:
+            lost.append("soft edges of transparency")
     if 8 * picture.pixels.dtype.itemsize > most.bits:
         lost.append("16 bits (rounded to 8)")
     for field, name in _METADATA.items():
@@ -148,6 +153,7 @@ def write_picture(
     path: str | os.PathLike,
     format: str | None = None,
     quality: int | None = None,
+    more: Sequence[Picture] = (),
 ) -> None:
     """Write a picture under a temporary name and rename it to `path`.
 
@@ -157,6 +163,7 @@ def write_picture(
         path: The file, replaced if it exists.
         format: A key of `SUFFIXES`; None goes by the suffix of `path`.
         quality: 1 to 100, for JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None means 95.
+        more: Further frames, which make it an animation, for GIF, PNG and WebP.
 
     What a format cannot hold is lost, see `losses`.
 
@@ -177,6 +184,8 @@ def write_picture(
         xmp=upright_xmp(picture.xmp, width, height),
     )
     options = _pillow_options(picture, format, quality or _QUALITY)
+    if more:
+        options |= _animation_options(picture, format, more)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, _stacked(picture), picture)
@@ -202,9 +211,10 @@ def _pillow_options(picture: Picture, format: str, quality: int) -> dict[str, An
     }
     if format in ("jpeg", "webp", "avif", "heic"):
         options |= {"quality": quality, "xmp": picture.xmp}
+    if format in ("jpeg", "gif"):
+        options["comment"] = dict(picture.text).get("Comment", "").encode()
     if format == "jpeg":
         options["subsampling"] = "4:4:4"
-        options["comment"] = dict(picture.text).get("Comment", "").encode()
     elif format == "webp":
         options["lossless"] = quality == 100
     elif format == "avif" and (len(picture.pixels.shape) == 3 or picture.alpha is not None):
@@ -215,14 +225,38 @@ def _pillow_options(picture: Picture, format: str, quality: int) -> dict[str, An
     return {name: value for name, value in options.items() if value}
 
 
-def _write_by_pillow(picture: Picture, path: Path, format: str, options: dict[str, Any]) -> None:
+def _animation_options(picture: Picture, format: str, more: Sequence[Picture]) -> dict[str, Any]:
+    """What `Image.save` is to be told besides, for an animation."""
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [_with_alpha(frame, format) for frame in more],
+        "duration": [frame.duration for frame in (picture, *more)],
+        "loop": picture.plays,
+    }
+    if format == "gif":
+        del options["loop"]
+        if picture.plays != 1:  # it counts repetitions
+            options["loop"] = max(picture.plays - 1, 0)
+        if any(frame.alpha is not None for frame in (picture, *more)):
+            options["disposal"] = 2  # what is transparent does not show the frame before
+    return options
+
+
+def _with_alpha(picture: Picture, format: str) -> Image.Image:
     image = _as_image(picture.pixels)
-    if picture.alpha is not None:
-        alpha = _as_image(picture.alpha)
-        if _MOST[format].alpha:
-            image.putalpha(alpha)
-        else:
-            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+    if picture.alpha is None:
+        return image
+    alpha = _as_image(picture.alpha)
+    if not _MOST[format].alpha:
+        return Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+    if format == "gif":  # all or nothing
+        alpha = alpha.point(lambda opacity: 255 * (opacity > 127))
+    image.putalpha(alpha)
+    return image
+
+
+def _write_by_pillow(picture: Picture, path: Path, format: str, options: dict[str, Any]) -> None:
+    image = _with_alpha(picture, format)
     if format == "heic":
         save_heic(image, path, **options)
     else:

@@ -13,10 +13,13 @@ import numpy as np
 from ..errors import InputError
 from ..files import existing_part
 from ..pictures import (
+    ANIMATED,
+    Picture,
     TooLarge,
     canvas_for,
     check_size,
     losses,
+    read_animation,
     read_picture,
     read_size,
     write_picture,
@@ -149,7 +152,10 @@ class _Work:
         self.picture = read_picture(job.source, options.max_megapixels)
         self.size = self.picture.pixels.shape[1::-1]
         self.notes = [f"not kept: {lost}" for lost in losses(self.picture, job.format)]
-        if self.picture.frames > 1:
+        self.more: list[Picture] = []  # frames of an animation
+        if self.picture.frames > 1 and {job.format, self.picture.format} <= set(ANIMATED):
+            self.picture, *self.more = read_animation(job.source, options.max_megapixels)
+        elif self.picture.frames > 1:
             self.notes.insert(0, f"the first of {self.picture.frames} images in the file")
         self.seconds = time.monotonic() - start
 
@@ -160,28 +166,36 @@ class _Work:
         progress: Callable[[int, int], None] | None,
     ) -> None:
         start = time.monotonic()
-        dtype = self.picture.pixels.dtype
-        if float_engine and dtype == np.uint16 and engine.dtype == np.uint8:
+        if float_engine and self.picture.pixels.dtype == np.uint16 and engine.dtype == np.uint8:
             engine = float_engine()
             self.notes.append("16 bits: upscaled in floating point")
-        pixels, alpha = upscale_with(
-            engine,
-            self.picture.pixels,
-            self.picture.alpha,
-            self.options.tile,
-            self.options.self_ensemble,
-            progress,
-            canvas_for(self.job.format, dtype),
-        )
-        self.picture = replace(self.picture, pixels=pixels, alpha=alpha)
+        frames = []
+        for number, picture in enumerate([self.picture, *self.more], 1):
+            pixels, alpha = upscale_with(
+                engine,
+                picture.pixels,
+                picture.alpha,
+                self.options.tile,
+                self.options.self_ensemble,
+                None if self.more else progress,
+                canvas_for(self.job.format, picture.pixels.dtype),
+            )
+            frames.append(replace(picture, pixels=pixels, alpha=alpha))
+            if self.more and progress:
+                progress(number, len(self.more) + 1)
+        self.picture, *self.more = frames
         self.seconds += time.monotonic() - start
 
     def write(self) -> list[str]:
         start = time.monotonic()
-        write_picture(self.picture, self.job.target, self.job.format, self.options.quality)
+        write_picture(
+            self.picture, self.job.target, self.job.format, self.options.quality, self.more
+        )
         self.seconds += time.monotonic() - start
         height, width = self.picture.pixels.shape[:2]
         sizes = "{}x{} -> {}x{}".format(*self.size, width, height)
+        if self.more:
+            sizes += f"  {len(self.more) + 1} frames"
         done = f"{self.job.source} -> {self.job.target}  {sizes}  {self.seconds:.1f} s"
         return [done, *(f"  note: {note}" for note in self.notes)]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing, write_json
+from ..files import remove_unfinished, replacing, write_json
 from ..videos import CODECS, Clip, Encoder, Frame, check_tracks, clock, frames, join, open_clip
 from .engine import Engine
 from .files import check_target
@@ -149,6 +149,7 @@ def upscale_video(
         for number, segment in itertools.groupby(upscaled(), lambda frame: _segment(clip, frame)):
             with replacing(parts / f"{number:05}.nut") as temporary:
                 encoder.write(temporary, segment)
+        remove_unfinished(job.target)
         with replacing(job.target) as temporary:
             join(clip, _pieces(parts), job.target, temporary)
     except BaseException:
@@ -158,7 +159,7 @@ def upscale_video(
     shutil.rmtree(parts)
     seconds = time.monotonic() - begun
     sizes = f"{clip.width}x{clip.height} -> {encoder.width}x{encoder.height}"
-    speed = f"{count} frames  {seconds:.1f} s ({count / seconds:.1f} frames/s)"
+    speed = f"{count} frame{'s' * (count != 1)}  {seconds:.1f} s ({count / seconds:.1f} frames/s)"
     return [f"{job.source} -> {job.target}  {sizes}  {speed}", *(f"  note: {x}" for x in notes)]
 
 

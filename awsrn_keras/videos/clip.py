@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, damaged_file
+from ..errors import InputError
 from .colours import Colours
+from .reading import decoded, opened, video_track
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg"}
 SUFFIXES |= {".mpeg", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _PROGRESSIVE = (0, 1)  # unknown counts as such
@@ -36,7 +35,8 @@ class Clip:
         bits: Of what its frames are read as: 16 where samples have more than 8.
         colours: What the samples mean.
         rate: Frames a second in the mean.
-        count: Frames, as far as the header says; 0 where it does not.
+        count: Frames, or about as many where the header gives the duration; 0 where it does not.
+        seconds: Duration that the header gives for the track; 0 where it gives none.
         time_base: Seconds of a tick, in which times are counted.
         start: Ticks of the file's clock at time 0: 0 unless it runs free (MPEG-TS).
         aspect: Width of a pixel by its height.
@@ -51,6 +51,7 @@ class Clip:
     colours: Colours
     rate: Fraction
     count: int
+    seconds: float
     time_base: Fraction
     start: int
     aspect: Fraction
@@ -99,7 +100,7 @@ def open_clip(path: str | os.PathLike) -> Clip:
             raise InputError(f"{path}: is encrypted (DRM) and cannot be read.")
     with opened(path) as container:
         stream = video_track(container, path)
-        frame = next(_decoded(container, stream, lambda seconds, reason: None), None)
+        frame = next(decoded(container, stream, lambda seconds, reason: None), None)
         if frame is None:
             raise InputError(f"{path}: no frame of it can be decoded.")
         if frame.interlaced_frame:
@@ -109,8 +110,7 @@ def open_clip(path: str | os.PathLike) -> Clip:
         except InputError as error:
             raise InputError(f"{path}: {error}.") from None
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        seconds = (stream.duration or 0) * stream.time_base
-        seconds = seconds or Fraction(container.duration or 0, 10**6)
+        seconds = _seconds(stream)
         free_clock = container.format.name == "mpegts"
         begin = Fraction(container.start_time or 0, 10**6) if free_clock else 0
         turn = frame.side_data.get("DISPLAYMATRIX")
@@ -122,7 +122,8 @@ def open_clip(path: str | os.PathLike) -> Clip:
             bits=8 if max(samples) <= 8 else 16,
             colours=colours,
             rate=rate,
-            count=stream.frames or round(seconds * rate),
+            count=stream.frames or round((seconds or (container.duration or 0) / 1e6) * rate),
+            seconds=seconds,
             time_base=stream.time_base,
             start=round(begin / stream.time_base),
             aspect=stream.sample_aspect_ratio or Fraction(1),
@@ -147,6 +148,7 @@ def frames(
         InputError: Frames change their size, or are interlaced after all.
     """
     kind = graph = time = None
+    seconds = 0.0
     duration = max(1, round(1 / clip.rate / clip.time_base))
     with opened(clip.path) as container:
         stream = video_track(container, clip.path)
@@ -156,7 +158,7 @@ def frames(
             if begin is None or seconds >= begin * clip.time_base:
                 report(seconds, reason)
 
-        for frame in _decoded(container, stream, tell):
+        for frame in decoded(container, stream, tell):
             last, duration = time, frame.duration or duration
             time = (last or 0) + duration if frame.pts is None else frame.pts - clip.start
             seconds = float(time * clip.time_base)
@@ -164,6 +166,8 @@ def frames(
                 tell(seconds, "left out a frame whose time is not after that of the one before")
                 time = last
                 continue
+            if frame.is_corrupt:
+                tell(seconds, "damaged, mended by the decoder")
             if frame.interlaced_frame:
                 raise _interlaced(clip.path)
             if kind not in (None, (frame.width, frame.height, frame.format.name)):
@@ -178,38 +182,19 @@ def frames(
                 graph = clip.colours.to_rgb(frame, rgb, clip.time_base)
             graph.vpush(frame)
             yield Frame(time, duration, graph.vpull().to_ndarray())
+        if seconds < clip.seconds - 1:
+            tell(seconds, f"the video ends, although its header says {clock(clip.seconds)}")
 
 
-def opened(path: str | os.PathLike) -> InputContainer:
-    """The file, open for reading.
-
-    Raises:
-        InputError: It is missing or no video, or PyAV is missing.
-    """
+def _seconds(stream: VideoStream) -> float:
+    """Of the track, as its header says, or a Matroska file's tag such as "00:01:02.345"."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
     try:
-        import av
-    except ImportError as error:
-        raise InputError(f"{path}: videos need PyAV ({error}): pip install av.") from None
-    try:
-        return av.open(os.fspath(path), metadata_errors="replace")
-    except av.error.InvalidDataError as error:
-        raise damaged_file(path, "a video", error) from None
-    except av.error.FFmpegError as error:
-        raise InputError(f"{path}: {error.strerror}.") from None
-
-
-def video_track(container: InputContainer, path: str | os.PathLike) -> VideoStream:
-    """The first track of video that is no cover picture."""
-    for stream in container.streams.video:
-        if not is_cover(stream):
-            return stream
-    raise InputError(f"{path}: holds no video.")
-
-
-def is_cover(stream: VideoStream) -> bool:
-    from av.stream import Disposition
-
-    return bool(stream.disposition & Disposition.attached_pic)
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0
 
 
 def clock(seconds: float) -> str:
@@ -224,25 +209,3 @@ def _interlaced(path: str | os.PathLike) -> InputError:
         f"{path}: is interlaced: deinterlace it first, e.g. ffmpeg -i {Path(path).name} -vf bwdif "
         "-crf 12 progressive.mkv."
     )
-
-
-def _decoded(
-    container: InputContainer, stream: VideoStream, report: Callable[[float, str], None]
-) -> Iterator[VideoFrame]:
-    from av.error import FFmpegError
-
-    seconds, packets = 0.0, container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except FFmpegError as error:
-            report(seconds, f"damaged, nothing after this can be read ({error.strerror})")
-            return
-        if packet.pts is not None:
-            seconds = float(packet.pts * stream.time_base)
-        try:
-            yield from packet.decode()
-        except FFmpegError as error:
-            report(seconds, f"damaged ({error.strerror})")

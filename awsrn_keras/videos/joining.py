@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .clip import Clip, opened, video_track
+from .clip import Clip
+from .reading import opened, video_track
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,13 +38,15 @@ def check_tracks(clip: Clip, path: Path) -> list[str]:
         for stream in _others(source, clip):
             try:
                 target.add_stream_from_template(stream, opaque=True)
-            except ValueError:
+            except ValueError:  # as PyAV says it
                 name = stream.codec_context.name if stream.codec_context else "of unknown codec"
                 raise InputError(
                     f"{path}: {path.suffix} cannot hold a track of the clip ({stream.type}, "
                     f"{name}): name the result .mkv."
                 ) from None
-        data = len([stream for stream in source.streams if stream.type == "data"])
+        # Chapters also lie in a track of texts, which the result gets anew.
+        own = {"bin_data"} if source.chapters() else set()
+        data = sum(s.type == "data" and s.name not in own for s in source.streams)
     lost = [f"{data} data track{'s' * (data > 1)}"] if data else []
     return [*lost, *["transparency"] * clip.has_alpha]
 

@@ -39,7 +39,8 @@ class ProgressBar:
             unit: Of what is counted, e.g. "frames"; then their number a second is shown.
         """
         self.clear()
-        self._label, self._unit, self._begun = label, unit, time.monotonic()
+        self._label, self._unit = label, unit
+        self._begun = time.monotonic() if unit else 0.0
         if not sys.stderr.isatty():
             return
         from rich.console import Console

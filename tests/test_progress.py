@@ -60,10 +60,20 @@ def test_without_a_terminal_short_work_shows_nothing():
 
 
 def test_without_a_terminal_long_work_shows_a_line_now_and_then(monkeypatch, capsys):
-    clock = iter([0, 3, 14, 16, 16, 30, 32, 32, 40])
+    clock = iter([0, 3, 14, 16, 30, 32, 40])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     bar = ProgressBar()  # at 0
     bar.start("[1/2] cat.jpg")
     for done in range(1, 7):
         bar.update(done, 6)
     assert capsys.readouterr().err == "[1/2] cat.jpg: 3 of 6\n[1/2] cat.jpg: 5 of 6\n"
+
+
+def test_counted_things_come_with_their_speed_and_the_time_left(monkeypatch, capsys):
+    clock = iter([0, 1, 5, 17])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    bar = ProgressBar()
+    bar.start("clip.mp4", "frames")  # at 1
+    bar.update(1, 1000)
+    bar.update(81, 1000)  # 80 more in 16 s
+    assert capsys.readouterr().err == "clip.mp4: 81 of 1000, 5.0 frames/s, 3:04 min left\n"

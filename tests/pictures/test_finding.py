@@ -29,10 +29,10 @@ def test_hidden_files_and_those_of_systems_are_no_pictures(tmp_path):
 
 
 def test_other_files_are_counted_by_suffix(tmp_path):
-    place(tmp_path, "a.png", "b.GIF", "deep/c.gif", "deep/d.mov", "README")
+    place(tmp_path, "a.png", "b.ICO", "deep/c.ico", "deep/d.mov", "README")
     skipped = survey(tmp_path).skipped
-    assert skipped == {".gif": 2, ".mov": 1, "no suffix": 1}
-    assert describe_skipped(skipped) == "4 files skipped: .gif, .mov, no suffix"
+    assert skipped == {".ico": 2, ".mov": 1, "no suffix": 1}
+    assert describe_skipped(skipped) == "4 files skipped: .ico, .mov, no suffix"
 
 
 def test_linked_folders_are_entered_once_and_loops_end(tmp_path):

@@ -165,5 +165,7 @@ def test_names_of_formats():
         "heic",
     ]
     assert [format_of(f"a{s}") for s in (".JPEG", ".TIF", ".heif")] == ["jpeg", "tiff", "heic"]
-    with pytest.raises(InputError, match="'gif': choose one of png, jpeg, webp, tiff, bmp, avif"):
-        format_named("gif")
+    with pytest.raises(
+        InputError, match="'ico': choose one of png, jpeg, webp, tiff, bmp, gif, avif"
+    ):
+        format_named("ico")

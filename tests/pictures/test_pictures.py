@@ -254,11 +254,12 @@ def test_losses_and_limits_of_formats():
     deep = Picture(smooth(dtype="uint16"), exif=exif_bytes())
     assert losses(deep, "tiff") == losses(deep, "png") == []
     assert losses(deep, "bmp") == ["16 bits (rounded to 8)", "EXIF"]
+    assert losses(deep, "gif") == ["more than 256 colours", "16 bits (rounded to 8)", "EXIF"]
     check_size("a.png", 70000, 9, "png")
     with pytest.raises(InputError, match=r"a\.webp: 9 x 16384 .* webp can hold \(16383 a side\)"):
         check_size("a.webp", 9, 16384, "webp")
-    with pytest.raises(InputError, match=r"'\.gif'"):
-        format_of("a.gif")
+    with pytest.raises(InputError, match=r"'\.ico'"):
+        format_of("a.ico")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -41,7 +41,7 @@ def test_one_file_goes_to_a_file_or_into_a_folder(folder):
     assert targets(["c.tif"], "x.JPG", "jpeg") == [("c.tif", "x.JPG", "jpeg")]
     with pytest.raises(InputError, match=r"x\.png: --format jpeg contradicts this name"):
         plan(["c.tif"], "x.png", "jpeg")
-    for name in ("x.gif", "x.mp4", "x.svg"):
+    for name in ("x.ico", "x.mp4", "x.svg"):
         with pytest.raises(InputError, match=rf"{name}: unknown .* choose one of \.png, \.jpg"):
             plan(["c.tif"], name)
     for inputs in (["c.tif", "in/a.PNG"], ["in"], ["*.tif", "in/*.PNG"]):
@@ -70,8 +70,8 @@ def test_a_format_changes_the_suffix_only_where_it_must(folder):
     assert targets(["notes"], "out") == [("notes", "out/notes.png", "png")]
     (folder / "notes.v1").touch()
     assert targets(["notes.v1"], "out") == [("notes.v1", "out/notes.v1.png", "png")]
-    with pytest.raises(InputError, match="'gif': choose one of png, jpeg"):
-        plan(["in"], "out", "gif")
+    with pytest.raises(InputError, match="'ico': choose one of png, jpeg"):
+        plan(["in"], "out", "ico")
 
 
 def test_a_suffix_is_added_to_names_and_keeps_results_from_being_inputs(folder):
@@ -92,10 +92,25 @@ def test_a_suffix_is_added_to_names_and_keeps_results_from_being_inputs(folder):
         plan(["c.tif"], "x.png", suffix="_x2")
 
 
-def test_what_is_left_out_is_counted(folder):
-    for name in ("in/film.mov", "in/deep/x.gif", "in/deep/y.GIF", "in/._a.PNG"):
+def test_videos_stay_in_their_container_or_go_into_matroska(folder):
+    for name in ("in/film.MOV", "in/tv.ts", "clip.mp4"):
         (folder / name).touch()
-    assert plan(["in", "c.tif"], "out").skipped == {".gif": 2, ".mov": 1}
+    assert targets(["in/film.MOV", "in/tv.ts", "clip.mp4", "c.tif"], "out", "png") == [
+        ("in/film.MOV", "out/film.MOV", "video"),
+        ("in/tv.ts", "out/tv.mkv", "video"),
+        ("clip.mp4", "out/clip.mp4", "video"),
+        ("c.tif", "out/c.png", "png"),
+    ]
+    assert targets(["clip.mp4"], "x.mkv") == [("clip.mp4", "x.mkv", "video")]
+    assert len(plan(["in"], "out").jobs) == 4
+    with pytest.raises(InputError, match=r"x\.avi: videos are written as one of \.mp4"):
+        plan(["clip.mp4"], "x.avi")
+
+
+def test_what_is_left_out_is_counted(folder):
+    for name in ("in/film.srt", "in/deep/x.ico", "in/deep/y.ICO", "in/._a.PNG"):
+        (folder / name).touch()
+    assert plan(["in", "c.tif"], "out").skipped == {".ico": 2, ".srt": 1}
 
 
 def test_the_folder_for_results_is_tried_before_any_work(folder):

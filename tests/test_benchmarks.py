@@ -126,3 +126,14 @@ def test_recipe_judges_differences_by_the_spread_of_the_baselines(tmp_path):
     assert "| bfloat16 convolutions | 30.000 | -0.010 | baseline | tie |" in printed
     assert "| x3 from the body of x2 | 31.000 | +1.000 | x3 from scratch | better |" in printed
     assert "Noise: 0.060 dB." in printed
+
+
+@pytest.mark.slow
+def test_video_measures_a_command_and_its_parts(tmp_path):
+    run("video", "--seconds", 2, "--json", tmp_path / "figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert list(figures) == ["10 s at 24 frames/s", "10 s, variable", "2 s at 24 frames/s"]
+    for row in figures.values():
+        assert 0 < row["share"] < 2
+        assert 50 < row["peak_mb"] < 2000
+        assert 0 < row["encoder"] < row["network"]

@@ -147,7 +147,8 @@ def frames(
     Raises:
         InputError: Frames change their size, or are interlaced after all.
     """
-    kind = graph = time = None
+    kind = graph = None
+    time: int | None = None
     seconds = 0.0
     duration = max(1, round(1 / clip.rate / clip.time_base))
     with opened(clip.path) as container:

@@ -48,7 +48,14 @@ TICK = Fraction(1, 90000)
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    option("--seconds", type=above_zero(int), default=60, help="of the long clip (default 60)")
+    option(
+        "--seconds",
+        type=above_zero(int),
+        nargs=2,
+        default=[10, 60],
+        metavar=("SHORT", "LONG"),
+        help="length of the clips (default 10 60)",
+    )
     option("--preset", default="awsrn_nano_x2", help="of scale 2 (default %(default)s)")
     option("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parse
@@ -57,11 +64,13 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     options = parser().parse_args()
     print(f"{options.preset} in 8 bits, 640x360 to 1280x720, {cpu_cores()} cores", flush=True)
-    uneven = np.sort(np.random.default_rng(0).choice(900, 240, replace=False)) * 1000
+    short, long = options.seconds
+    random = np.random.default_rng(0)
+    uneven = np.sort(random.choice(90 * short, 24 * short, replace=False)) * 1000
     clips = {
-        "10 s at 24 frames/s": range(0, 10 * 90000, 3750),
-        "10 s, variable": [0, *uneven[1:].tolist()],
-        f"{options.seconds} s at 24 frames/s": range(0, options.seconds * 90000, 3750),
+        f"{short} s at 24 frames/s": range(0, short * 90000, 3750),
+        f"{short} s, variable": uneven.tolist(),
+        f"{long} s at 24 frames/s": range(0, long * 90000, 3750),
     }
     figures = []
     with tempfile.TemporaryDirectory() as folder:

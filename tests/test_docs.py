@@ -18,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from clips import make_clip
 from PIL import Image
 from skimage import data
 
@@ -204,6 +205,10 @@ def prepared(tmp_path_factory):
     for name in (*names.split(), "my/photographs/5.png", "my/test_pictures/6.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         photograph.save(folder / name)
+    photograph.save(folder / "loop.gif", save_all=True, append_images=[photograph.rotate(9)])
+    (folder / "clips").mkdir()
+    for name in ("clip.mp4", "clips/1.mp4"):
+        make_clip(folder / name, [0, 3750], (64, 36))
     with contextlib.chdir(folder):
         short = [*SHORT["training/fit.py"], "--data", "my/photographs"]
         main([*short, "--run-dir", "runs/awsrn_sd_x2_20260101_120000"])

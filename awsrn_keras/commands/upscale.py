@@ -1,4 +1,4 @@
-"""Upscale pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF, HEIC) and videos, with their metadata.
+"""Upscale pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC) and videos, with their metadata.
 
     awsrn upscale photo.jpg -o photo_x2.jpg
     awsrn upscale photos/ 'scans/*.tif' -o upscaled/ --scale 4
@@ -91,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--format",
         metavar="FORMAT",
-        help="of pictures in a folder: png, jpeg, webp, tiff, bmp, avif or heic (default: that of "
-        "the input)",
+        help="of pictures in a folder: png, jpeg, webp, tiff, bmp, gif, avif or heic (default: that "
+        "of the input)",
     )
     option(
         "--suffix",

@@ -28,7 +28,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")]:
-            _flush(file)
+            if not file.is_symlink():  # it may point to what only another root holds
+                _flush(file)
         if temporary.is_dir() and path.is_dir():
             _replace_folder(temporary, path)
         else:
@@ -49,10 +50,15 @@ def write_json(path: str | os.PathLike, facts: object) -> None:
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:
-    """Remove the files that killed processes left of writing `path`; nobody may be writing it."""
+    """Remove what killed processes left of writing `path`; nobody may be writing it."""
     path = Path(path)
     for part in path.parent.glob(f".part-{_digest(path)}-*"):
-        part.unlink()
+        _remove(part)
+
+
+def cache_folder() -> Path:
+    """For what took long to fetch or to decode: `$AWSRN_CACHE`, else `~/.cache/awsrn_keras`."""
+    return Path(os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras").expanduser().absolute()
 
 
 def check_folder(folder: str | os.PathLike) -> None:

@@ -17,6 +17,12 @@ class Precision:
         gpu_limit: Largest difference of any value on a GPU, grey levels of 255: to the network
             where the weights are float32, else to the same file on the processor. None: GPU
             delegates do not take such a file.
+        arm_limit: Largest difference of any value on an Arm processor, to the network where the
+            weights are float32, else to the same file on this one, grey levels of 255. 0 with
+            whole numbers throughout, which all processors add alike and scale in single steps
+            of IEEE arithmetic. 0.01 in 32 bits: where a processor rounds once for a product and
+            its sum, another may round twice. 2 for dynamic_range: the last bit of such a sum
+            decides which way a feature is rounded to 8 bits, and later layers spread that.
         webgpu: The browser page also runs it on WebGPU; 8-bit models come out up to two grey
             levels away there.
         trained: Made by export/quantize_aware.py; the others are converted.
@@ -29,6 +35,7 @@ class Precision:
     pixels: str
     rms_limit: float
     gpu_limit: float | None
+    arm_limit: float
     webgpu: bool = False
     trained: bool = False
 
@@ -60,14 +67,26 @@ class Precision:
         return self.weights == "int8"
 
 
-_INT8 = Precision("int8", "8 bit, coarser", "int8", "int8", "uint8", 3.0, 2.0)
+_INT8 = Precision("int8", "8 bit, coarser", "int8", "int8", "uint8", 3.0, 2.0, 0.0)
 _ROWS = (
     Precision(
-        "float32", "32 bit, reference", "float32", "float32", "float32", 1e-3, 1e-2, webgpu=True
+        "float32",
+        "32 bit, reference",
+        "float32",
+        "float32",
+        "float32",
+        1e-3,
+        1e-2,
+        1e-2,
+        webgpu=True,
     ),
-    Precision("float16", "16 bit, precise", "float16", "float32", "float32", 0.1, 0.6, webgpu=True),
-    Precision("int16x8", "16-bit features, 8-bit weights", "int8", "int16", "float32", 1.0, None),
-    Precision("dynamic_range", "8-bit weights", "int8", "float32", "float32", 2.0, 0.6),
+    Precision(
+        "float16", "16 bit, precise", "float16", "float32", "float32", 0.1, 0.6, 1e-2, webgpu=True
+    ),
+    Precision(
+        "int16x8", "16-bit features, 8-bit weights", "int8", "int16", "float32", 1.0, None, 0.0
+    ),
+    Precision("dynamic_range", "8-bit weights", "int8", "float32", "float32", 2.0, 0.6, 2.0),
     _INT8,
     replace(_INT8, name="int8_qat", label="8 bit, trained for it", trained=True),
 )

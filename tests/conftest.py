@@ -69,9 +69,10 @@ def exported_tflite(tmp_path_factory):
 @pytest.fixture(scope="session")
 def gpu():
     """A GPU as LiteRT sees it, or a driver in software; in CI there must be one."""
-    from export.measure.gpu import PACKAGES, find_gpu
+    from export.measure.gpu import require_gpu
+    from export.measure.timings import DidNotRun
 
-    found = find_gpu()
-    if found is None:
-        missing(f"LiteRT finds no GPU and no driver in software: apt-get install {PACKAGES}")
-    return found
+    try:
+        return require_gpu()
+    except DidNotRun as reason:
+        missing(str(reason))

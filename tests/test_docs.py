@@ -37,6 +37,7 @@ PARSED_ONLY = {
     "export/quantize_aware.py": "minutes of calibration; tests/export/test_quantize_aware.py",
     "export/serve_client.py": "needs a server; tests/export/test_serving_guide.py",
     "export/gpu_parity.py": "needs a driver; tests/export/test_gpu_parity.py",
+    "export/arm_parity.py": "fetches an Arm's Python; tests/export/test_arm_parity.py",
     "export/benchmark.py": "needs phones; tests/export/test_benchmark.py",
     "export/to_web.py": "fetches a package; tests/web",
     "export/ship_presets.py": "replaces files of the package, which other tests compare with it",

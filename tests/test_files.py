@@ -48,6 +48,19 @@ def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [left[1]]
 
 
+def test_a_folder_of_another_system_s_links_is_put_in_place_and_swept_as_a_file_is(tmp_path):
+    path = tmp_path / "root"
+    writing = replacing(path)
+    (writing.__enter__() / "killed").mkdir(parents=True)
+    remove_unfinished(path)
+    assert not list(tmp_path.iterdir())
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / "lib").symlink_to("/nowhere/lib")
+    assert (path / "lib").readlink() == Path("/nowhere/lib")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
     path = tmp_path / "result.png"
     path.write_text("old")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from ..files import remove_unfinished, replacing
+from ..files import cache_folder, remove_unfinished, replacing
 
 Pair = tuple[str, np.ndarray, np.ndarray]  # name, LR, HR: both uint8 (height, width, 3)
 
@@ -136,8 +136,8 @@ def cached_bank(
     Raises:
         InputError: The cache cannot be written.
     """
-    folder = Path(cache_dir or os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras")
-    path = folder.expanduser() / f"{label[:50]}_{_digest([*place, scale])[:8]}.bank"
+    folder = Path(cache_dir).expanduser() if cache_dir else cache_folder()
+    path = folder / f"{label[:50]}_{_digest([*place, scale])[:8]}.bank"
     identity = _identity(place, sources, scale)
     with _writing_to(path), _locked(path.with_suffix(".lock")):
         bank = _open_if_valid(path, identity)

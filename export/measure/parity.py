@@ -1,4 +1,4 @@
-"""The same picture by Keras, by LiteRT on the processor and by LiteRT on the GPU."""
+"""The same picture by Keras, by LiteRT on the processor and by LiteRT on another device."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from awsrn_keras.network.model import AWSRN
 from export.precisions import Precision
 from export.tflite.exported import ExportedFile
 
-from .gpu import Gpu, run_compiled
+from .running import PROCESSOR, Device, run_compiled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,28 +32,28 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """One file's differences; `gpu` is None for a file that is for processors only.
+    """One file's differences; `device` is None for a file that is not for that device.
 
     Args:
         file: Its name.
-        whole: The GPU takes the whole graph (`is_fully_accelerated`).
+        whole: A GPU takes the whole graph (`is_fully_accelerated`).
         cpu: LiteRT on the processor to Keras.
-        gpu: LiteRT on the GPU to Keras.
-        gpu_to_cpu: LiteRT on the GPU to LiteRT on the processor.
-        note: Why it is not for GPUs, or passes beyond its limit.
+        device: LiteRT on the device to Keras.
+        device_to_cpu: LiteRT on the device to LiteRT on the processor.
+        note: Why it is not for the device, or passes beyond its limit.
         faults: What it fails by.
     """
 
     file: str
     whole: bool | None
     cpu: Difference | None
-    gpu: Difference | None = None
-    gpu_to_cpu: Difference | None = None
+    device: Difference | None = None
+    device_to_cpu: Difference | None = None
     note: str | None = None
     faults: tuple[str, ...] = ()
 
 
-def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> Parity:
+def compare(file: ExportedFile, model: AWSRN, device: Device, picture: np.ndarray) -> Parity:
     """Run `picture`, float32 `(1, height, width, 3)`, by all three.
 
     Raises:
@@ -67,22 +67,25 @@ def compare(file: ExportedFile, model: AWSRN, gpu: Gpu, picture: np.ndarray) -> 
             )
     name, precision = file.path.stem, file.precision
     expected = np.clip(ops.convert_to_numpy(model(picture)), 0, 255)
-    cpu = run_compiled(file.path, picture, None)
+    cpu = run_compiled(file.path, picture, PROCESSOR)
     if cpu.pixels is None:
         return Parity(name, None, None, faults=(f"on the processor: {cpu.reason}",))
     to_keras = Difference.of(cpu.pixels, expected)
     faults = _faults_of_weights(to_keras, precision)
-    note = _not_for_gpus(file)
+    on_gpu = device.kind == "GPU"
+    note = _not_for_gpus(file) if on_gpu else None
     if note:
         return Parity(name, None, to_keras, note=note, faults=faults)
-    run = run_compiled(file.path, picture, gpu, float32=precision.exact)
+    run = run_compiled(file.path, picture, device, float32=precision.exact)
+    whole = run.whole if on_gpu else None
     if run.pixels is None:
-        return Parity(name, run.whole, to_keras, faults=(*faults, f"on the GPU: {run.reason}"))
+        where = "on the GPU" if on_gpu else f"on {device.kind}"
+        return Parity(name, whole, to_keras, faults=(*faults, f"{where}: {run.reason}"))
     differences = Difference.of(run.pixels, expected), Difference.of(run.pixels, cpu.pixels)
-    if not run.whole:
+    if on_gpu and not whole:
         faults = (*faults, "the GPU does not take the whole graph")
-    beyond, note = judged(precision, to_keras, *differences)
-    return Parity(name, run.whole, to_keras, *differences, note, (*faults, *beyond))
+    beyond, note = judged(precision, device.kind, to_keras, *differences)
+    return Parity(name, whole, to_keras, *differences, note, (*faults, *beyond))
 
 
 def _not_for_gpus(file: ExportedFile) -> str | None:
@@ -101,24 +104,28 @@ def _faults_of_weights(to_keras: Difference, precision: Precision) -> tuple[str,
 
 
 def judged(
-    precision: Precision, cpu: Difference, gpu: Difference, gpu_to_cpu: Difference
+    precision: Precision,
+    kind: str,
+    cpu: Difference,
+    device: Difference,
+    device_to_cpu: Difference,
 ) -> tuple[tuple[str, ...], str | None]:
     """Faults, and a note where a file passes beyond its limit.
 
     The processor rounds features to 8 bits for dynamic_range, which GPUs do not, and both
     round those of int8, each in its own way. The maximum error grows with the picture's size:
-    beyond the limit the GPU has to be as near to Keras as the processor is.
+    beyond the limit the device has to be as near to Keras as the processor is.
     """
-    limit = precision.gpu_limit
-    measured = {"GPU to processor": gpu_to_cpu}
+    limit = precision.gpu_limit if kind == "GPU" else precision.arm_limit
+    measured = {f"{kind} to processor": device_to_cpu}
     if precision.exact:
-        measured = {"processor to Keras": cpu, "GPU to Keras": gpu}
+        measured = {"processor to Keras": cpu, f"{kind} to Keras": device}
     faults = tuple(
         f"{name} {difference.largest:.3g}, limit {limit}"
         for name, difference in measured.items()
         if limit is None or not difference.largest <= limit
     )
-    as_near = gpu.rms <= 1.02 * cpu.rms and gpu.largest <= 1.25 * cpu.largest
-    if faults and precision.rounds_features and as_near:
+    as_near = device.rms <= 1.02 * cpu.rms and device.largest <= 1.25 * cpu.largest
+    if faults and limit and precision.rounds_features and as_near:
         return (), f"{faults[0]}, but as near to Keras as the processor is"
     return faults, None

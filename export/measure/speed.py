@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from .gpu import reason_of, run_module
+from .running import reason_of, run_module
 from .timings import DidNotRun
 
 _SLOW_MS = 2000

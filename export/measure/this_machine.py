@@ -25,7 +25,7 @@ class ThisMachine:
         self.name = machine_name()
         self._gpu = find_gpu() if gpu else None
         self._without_gpu = False
-        if self._gpu is not None and self._gpu.software and not software:
+        if self._gpu is not None and self._gpu.stand_in and not software:
             self._without_gpu = True
             left_out = f"{self._gpu.name} computes on the processor and is left out"
             print(f"No GPU here: {left_out}", file=sys.stderr)
@@ -37,7 +37,7 @@ class ThisMachine:
                 yield self._timing(file, place, runs)
 
     def _timing(self, file: ExportedFile, place: Place, runs: int) -> Timing:
-        device, environment, threads = self.name, {}, place.threads or 1
+        device, environment, threads = self.name, None, place.threads or 1
         if place.accelerator == "gpu" and self._gpu is not None:
             device, environment = f"{self.name}, {self._gpu}", self._gpu.environment
         try:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import shutil
 import subprocess
 import tarfile
@@ -10,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing
+from awsrn_keras.files import cache_folder, replacing
 
 VERSION = "2.5.3"
 _NPM_SECONDS = 600  # for ten megabytes
@@ -55,9 +54,8 @@ def put_litert_js(folder: Path) -> None:
 
 
 def _package(name: str) -> Path:
-    """The package's archive, from `$AWSRN_CACHE` or `~/.cache/awsrn_keras`."""
-    cache = Path(os.environ.get("AWSRN_CACHE") or "~/.cache/awsrn_keras").expanduser()
-    path = cache / f"litertjs-{name}-{VERSION}.tgz"
+    """The package's archive, from the cache."""
+    path = cache_folder() / f"litertjs-{name}-{VERSION}.tgz"
     if not path.is_file():
         with tempfile.TemporaryDirectory() as folder:
             fetched = _fetch(name, Path(folder))

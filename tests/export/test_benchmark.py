@@ -219,7 +219,7 @@ def test_a_driver_in_software_is_timed_on_demand_only(exported, gpu, tmp_path, c
     cpu, timing = read_timings(figures)
     assert timing.device.endswith(f", {gpu}")
     assert (timing.accelerator, timing.threads, timing.failure) == ("gpu", None, None)
-    if gpu.software:
+    if gpu.stand_in:
         # The same processor in roundabout ways; less if LiteRT does not wait for the result.
         assert timing.median_ms > cpu.median_ms
         assert main(options) == 0

@@ -4,17 +4,17 @@
 
 compares every file by LiteRT's kernels for 64-bit Arm, by those for this machine and the network
 in Keras on one photograph. Without a folder it first exports the default preset at 32x48 (about a
-minute). Largest differences, grey levels of 255:
+minute). Largest differences from the same file on this machine, grey levels of 255:
 
-int8, int16x8     0 from the same file here: whole numbers, which all processors add alike
-float16, float32  0.01 from the same file here, or from Keras: a processor may round the sums of
-                  products in another order; none was seen to
-dynamic_range     2 from the same file here: the last bit of a sum decides which way a feature is
-                  rounded to 8 bits; on larger pictures as close to Keras as the CPU here
+int8, int16x8     0: whole numbers, which all processors add alike
+float16, float32  0.01, float32 from Keras, too: some processors round a product and its sum
+                  once, others twice; 0 was measured
+dynamic_range     2: the last bit of such a sum decides which way a feature is rounded to 8
+                  bits; 1.4 was measured, and beyond 2 Arm has to be as close to Keras as the CPU
 
-Elsewhere than on an Arm machine QEMU emulates a Neoverse N1, the core of phones of 2019. What that
-takes is fetched once, 60 MB, into ~/.cache/awsrn_keras ($AWSRN_CACHE): Debian's Python for arm64
-and, where qemu-user is not installed, QEMU, both by apt-get without root; LiteRT by pip.
+On an Arm machine it runs natively, elsewhere on a Neoverse N1 (a Cortex-A76 for servers) that QEMU
+emulates. What that takes is fetched once into ~/.cache/awsrn_keras ($AWSRN_CACHE), 60 MB, or 130 MB
+where qemu-user is not installed: by apt-get, without root, and by pip.
 Exit status: 0 all pass, 1 a file fails, 2 a mistake in what was given, 3 that cannot be had here.
 """
 

@@ -42,6 +42,7 @@ APT::Architectures { "arm64"; };
 """
 # From libraries for glibc 2.17 to those for 2.36, Debian 12's.
 _WHEELS = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(17, 37)))
+# Not the newest that QEMU has: Debian 12's gets the 8-bit matrix products of later cores wrong.
 _CPU, _NAME = "neoverse-n1", "Neoverse N1"
 # XNNPACK chooses kernels by this file, and crashes without it: 16-bit floats, dot products.
 _CPUINFO = """\
@@ -63,7 +64,7 @@ def find_arm() -> Device:
     system's packages and settings stay as they are.
 
     Raises:
-        DidNotRun: It cannot be had here; the message names the packages.
+        DidNotRun: It cannot be had here; where packages are missing the message names them.
     """
     if platform.machine() in ("aarch64", "arm64"):
         return Device("Arm", machine_name())
@@ -141,7 +142,7 @@ def _unpack(packages: Sequence[str], folder: Path, settings: str = "") -> None:
 def _run(command: Sequence[str | Path]) -> None:
     failure = _failure(command)
     if failure:
-        raise DidNotRun(f"{failure}; {_CURE}")
+        raise DidNotRun(failure)
 
 
 def _failure(command: Sequence[str | Path]) -> str | None:

@@ -91,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--format",
         metavar="FORMAT",
-        help="of pictures in a folder: png, jpeg, webp, tiff, bmp, gif, avif or heic (default: that "
-        "of the input)",
+        help="of pictures in a folder: png, jpeg, webp, tiff, bmp, gif, avif or heic (default: "
+        "that of the input)",
     )
     option(
         "--suffix",

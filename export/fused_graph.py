@@ -1,8 +1,7 @@
-"""A fused network as plain data, so that another library can rebuild it.
+"""A fused network as plain data: all that the rest of `export` knows about its operations.
 
-tensorflow-model-optimization works on tf_keras models only, and one module should not mix
-two Keras versions: this one reads Keras 3, `export.qat.network` builds with tf_keras, and
-what passes between them is a list of `Node`.
+`export.to_onnx` writes it in ONNX's terms, and `export.qat.network` rebuilds it with tf_keras,
+which alone tensorflow-model-optimization takes and which no module should mix with Keras 3.
 """
 
 from collections.abc import Sequence
@@ -11,8 +10,6 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 from keras import ops
-
-from export.tflite.equalisation import extremes
 
 _KINDS = {
     "InputLayer": "input",
@@ -81,10 +78,22 @@ def _node(operation: keras.Operation, fused: keras.Model, makers: dict[int, str]
 def _with_ranges(
     nodes: list[Node], fused: keras.Model, pictures: Sequence[np.ndarray]
 ) -> list[Node]:
-    outputs = [operation.output for operation in fused.operations]
-    lowest, highest = extremes(fused, outputs, pictures)
-    ranges = zip(lowest.tolist(), highest.tolist(), strict=True)
+    ranges = extremes(fused, [node.name for node in nodes], pictures)
     return [replace(node, range=limits) for node, limits in zip(nodes, ranges, strict=True)]
+
+
+def extremes(
+    fused: keras.Model, names: Sequence[str], pictures: Sequence[np.ndarray]
+) -> list[tuple[float, float]]:
+    """Smallest and largest value of each of these nodes on all pictures, zero included."""
+    outputs = {operation.name: operation.output for operation in fused.operations}
+    probe = keras.Model(fused.input, [outputs[name] for name in names])
+    lowest = highest = np.zeros(len(names))
+    for picture in pictures:
+        values = [ops.convert_to_numpy(value) for value in keras.tree.flatten(probe(picture))]
+        lowest = np.minimum(lowest, [value.min() for value in values])
+        highest = np.maximum(highest, [value.max() for value in values])
+    return list(zip(lowest.tolist(), highest.tolist(), strict=True))
 
 
 def _with_shared_ranges(nodes: list[Node]) -> list[Node]:

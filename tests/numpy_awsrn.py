@@ -49,13 +49,13 @@ def pixel_shuffle(x, scale):
     return blocks.transpose(0, 3, 1, 4, 2).reshape(height * scale, width * scale, 3)
 
 
-def upscale(image, weights, scale, blocks, units):
+def upscale(image, weights, scale, blocks, units, kernel_sizes=(3, 5, 7, 9)):
     """The whole network on one image (height, width, 3), 0..255."""
     mean = 255 * np.array([0.4488, 0.4371, 0.4040])
     x = (image - mean) / 127.5
     features = convolve(x, weights, "head.0")
     for block in range(blocks):
         features = lfb(features, weights, f"body.{block}", units)
-    pixels = pixel_shuffle(awms(features, weights), scale)
+    pixels = pixel_shuffle(awms(features, weights, kernel_sizes), scale)
     pixels = pixels + pixel_shuffle(convolve(x, weights, "skip.0"), scale)
     return pixels * 127.5 + mean

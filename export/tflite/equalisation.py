@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import ops
 
 from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
+from export.fused_graph import Node, describe, extremes
 
 
 def fuse_for_int8(model: AWSRN, pictures: Sequence[np.ndarray]) -> keras.Model:
@@ -24,44 +24,28 @@ def fuse_for_int8(model: AWSRN, pictures: Sequence[np.ndarray]) -> keras.Model:
         pictures: Calibration pictures, float32 `(1, height, width, 3)`, 0..255.
     """
     apart = fuse(model)
-    (width,) = _widths(apart, [apart.get_layer("tail").input], pictures)
+    (tail,) = (node for node in describe(apart) if node.name == "tail")
+    (width,) = _widths(apart, tail.inputs, pictures)
     fused = fuse(model, skip_scale=width / 127.5)
-    for concatenation in fused.layers:
-        if concatenation.name.endswith("_fusion_inputs"):
-            _equalise(fused, concatenation, pictures)
+    for node in describe(fused):
+        if node.name.endswith("_fusion_inputs"):
+            _equalise(fused, node, pictures)
     return fused
 
 
-def _equalise(
-    fused: keras.Model, concatenation: keras.layers.Layer, pictures: Sequence[np.ndarray]
-) -> None:
-    fusion = fused.get_layer(concatenation.name.removesuffix("_inputs"))
-    features, last = concatenation.input[:-1], concatenation.input[-1]
-    *widths, width = _widths(fused, [*features, last], pictures)
+def _equalise(fused: keras.Model, concatenation: Node, pictures: Sequence[np.ndarray]) -> None:
+    *widths, width = _widths(fused, concatenation.inputs, pictures)
     factor = width / max(widths)
-    (branch,) = (layer for layer in fused.layers if layer.output is last)
+    branch = fused.get_layer(concatenation.inputs[-1])
     branch.set_weights([weight / factor for weight in branch.get_weights()])
+    fusion = fused.get_layer(concatenation.name.removesuffix("_inputs"))
     kernel, bias = fusion.get_weights()
-    kernel[:, :, -last.shape[-1] :] *= factor
+    kernel[:, :, -branch.filters :] *= factor
     fusion.set_weights([kernel, bias])
 
 
 def _widths(
-    fused: keras.Model, tensors: Sequence[keras.KerasTensor], pictures: Sequence[np.ndarray]
+    fused: keras.Model, names: Sequence[str], pictures: Sequence[np.ndarray]
 ) -> list[float]:
-    """Largest absolute value of each tensor on all pictures."""
-    lowest, highest = extremes(fused, tensors, pictures)
-    return np.maximum(-lowest, highest).tolist()
-
-
-def extremes(
-    fused: keras.Model, tensors: Sequence[keras.KerasTensor], pictures: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest value of each tensor of a network on all pictures, zero included."""
-    probe = keras.Model(fused.input, list(tensors))
-    lowest = highest = np.zeros(len(tensors))
-    for picture in pictures:
-        values = [ops.convert_to_numpy(value) for value in keras.tree.flatten(probe(picture))]
-        lowest = np.minimum(lowest, [value.min() for value in values])
-        highest = np.maximum(highest, [value.max() for value in values])
-    return lowest, highest
+    """Largest absolute value of each of these nodes on all pictures."""
+    return [max(-lowest, highest) for lowest, highest in extremes(fused, names, pictures)]

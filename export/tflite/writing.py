@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from awsrn_keras import presets
 from awsrn_keras.data import PairBank
 from awsrn_keras.files import replacing
-from awsrn_keras.network.counts import receptive_field
 from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
+from export.network_facts import network_facts
 from export.precisions import PRECISIONS, Precision
 
 from .calibration import calibration_pictures, held_out_picture
@@ -69,25 +68,13 @@ def metadata(
     model: AWSRN, precision: Precision, size: tuple[int | None, int | None], origin: str
 ) -> dict:
     """What an app has to know about a file, for its metadata entry."""
-    card = presets().get(origin, {})
     return {
-        "project": "awsrn-keras",
-        "variant": model.variant,
-        "scale": model.scale,
-        "kernel_sizes": model.kernel_sizes,
+        **network_facts(model, origin),
         "precision": precision.name,
         "input": f"RGB (1, height, width, 3), {precision.pixels} 0..255",
         "output": f"the same, scale times larger, {precision.pixels} 0..255, clipped",
         "value_range": [0, 255],
         "size": size,
-        "receptive_field": receptive_field(model),
-        "tile_advice": "overlap tiles by the receptive field on every side and drop the margin",
-        "license": card.get("license", "that of the weights in 'origin'"),
-        "origin": {
-            "weights": Path(origin).name,
-            "history": card.get("origin"),
-            "trained_on": card.get("trained_on"),
-        },
     }
 
 

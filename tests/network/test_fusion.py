@@ -6,27 +6,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from random_model import random_model
 
 from awsrn_keras import AWSRN, VARIANTS, fuse, multiply_adds
 
 PLAIN = {"InputLayer", "Conv2D", "ReLU", "Add", "Concatenate", "Subtract", "DepthToSpace"}
-
-
-def random_model(variant="awsrn_sd", scale=2, dtype="float32", lambdas=None, seed=0, **kwargs):
-    """An AWSRN with every weight moved from its initial value; lambdas of both signs."""
-    keras.utils.set_random_seed(seed)
-    model = AWSRN(variant, scale, dtype=dtype, **kwargs)
-    rng = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        if variable.shape == ():
-            variable.assign(rng.choice([-1, 1]) * rng.uniform(0.4, 1.6))
-        elif len(variable.shape) == 1:
-            variable.assign(ops.convert_to_numpy(variable) * rng.uniform(0.5, 1.5, variable.shape))
-    for variable in model.trainable_variables:
-        for path, value in (lambdas or {}).items():
-            if variable.path.endswith(path):
-                variable.assign(value)
-    return model
 
 
 def picture(height=11, width=14, dtype="float32"):

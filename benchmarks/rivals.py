@@ -1,85 +1,99 @@
-"""Time other networks' .tflite files beside ours: LiteRT on the processor, x2, in turn.
+"""Compare others' super-resolution networks, .tflite files, with ours: quality, time and size.
 
     python benchmarks/rivals.py
-    python benchmarks/rivals.py --file "ABPN int8=abpn_int8.tflite" --size 256x256
+    python benchmarks/rivals.py FOLDER --data Set5 Set14 --plot rivals.png
 
-MLPerf Mobile's reference for super-resolution, EDSR f32b5, is built here with random weights,
-which take as long as trained ones: in float32 and in 8 bits, pixels in and out. "ratio" is to
-the one of these that takes the same type of pixels. Medians of --runs; three minutes on two
-idle processor cores.
+Every file is scored as in the paper, then timed by LiteRT on the processor, in turn with the
+others. Files in FOLDER may be float32 or quantised, with channels first or last; the range of
+their pixels is found by trying. The input is set to each picture's size; files that do not
+allow it work in overlapping windows. Files of another scale are left out. Without FOLDER, ours
+are compared with each other. Three minutes for ten files and 24 pictures on two idle cores.
 """
 
 import argparse
-import itertools
 import re
-import statistics
+import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from awsrn_keras.command_line import (
-    above_zero,
-    command_parser,
-    messages_kept_back,
-    run_command,
-    start_backend,
-)
+from awsrn_keras.command_line import above_zero, command_parser, messages_kept_back, run_command
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import write_json
+from awsrn_keras.files import replacing, write_json
 from awsrn_keras.tables import aligned_table
 from awsrn_keras.upscaling.litert_engine import device_line, tflite_path
-from awsrn_keras.upscaling.litert_model import LiteRTModel
+from export.measure.this_machine import machine_name
 
-EDSR = "EDSR f32b5"
-PRECISIONS = ("float", "int8")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
+
+    from benchmarks.tflite_network import TFLiteNetwork
+
+OURS = ("awsrn_nano", "awsrn_sd")
+# Where a name may stand: to the right of its point, to the left, above and so on.
+SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 def parser() -> argparse.ArgumentParser:
     parse = command_parser(__doc__)
     option = parse.add_argument
-    option("--preset", nargs="+", default=["awsrn_nano_x2", "awsrn_sd_x2"])
-    option("--file", nargs="+", default=[], metavar="NAME=PATH", help="other .tflite files")
-    option(
-        "--size",
-        nargs="+",
-        default=["256x256", "540x960"],
-        metavar="HxW",
-        help="of the input (default 256x256 540x960)",
-    )
-    option("--threads", type=int, default=2, help="default %(default)s")
+    option("folder", nargs="?", type=Path, metavar="FOLDER", help="with others' .tflite files")
+    option("--scale", type=int, choices=(2, 3, 4), default=2, help="default %(default)s")
+    pictures = "to score on, as for training/evaluate.py (default sample)"
+    option("--data", nargs="+", default=["sample"], metavar="DIR", help=pictures)
+    size = "of the input that is timed (default %(default)s)"
+    option("--size", default="256x256", metavar="HxW", help=size)
+    option("--threads", type=above_zero(int), default=2, help="default %(default)s")
     option("--runs", type=above_zero(int), default=15, help="of each file (default %(default)s)")
-    option("--json", type=Path, metavar="FILE", help="also write the times to this file")
+    option("--json", type=Path, metavar="FILE", help="also write all figures to this file")
+    option("--plot", type=Path, metavar="FILE", help="draw PSNR on the first set against time")
     return parse
 
 
-def main() -> None:
-    options = parser().parse_args()
-    sizes = {text: height_and_width(text) for text in options.size}
-    files = {
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    size = height_and_width(options.size)
+    ours = {
         f"{preset} {precision}": tflite_path(preset, precision)
-        for preset in options.preset
-        for precision in PRECISIONS
+        for preset in (f"{variant}_x{options.scale}" for variant in OURS)
+        for precision in ("float", "int8")
     }
-    for name, _, path in (text.partition("=") for text in options.file):
-        if not Path(path).is_file():
-            raise InputError(f"--file {name}={path}: no such file; give NAME=PATH.")
-        files[name] = Path(path)
-    start_backend()
-    with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-        models = {f"{EDSR} {name}": LiteRTModel(edsr(name), options.threads) for name in PRECISIONS}
-        models |= {name: LiteRTModel(path, options.threads) for name, path in files.items()}
-    print(f"{device_line()}, {options.threads} threads, medians of {options.runs}\n", flush=True)
-    times = {text: median_times(models, size, options.runs) for text, size in sizes.items()}
-    rows = [["", *(cell for text in sizes for cell in (text, "ratio"))]]
-    for name, model in models.items():
-        precision = "float" if pixel_type(model) == np.float32 else "int8"
-        pairs = [(each[name], each[f"{EDSR} {precision}"]) for each in times.values()]
-        cells = [(f"{1000 * own:.1f} ms", f"{own / edsrs:.2f}") for own, edsrs in pairs]
-        rows.append([name, *itertools.chain(*cells)])
-    print(aligned_table(rows))
+    others = others_in(options.folder) if options.folder else {}
+    from awsrn_keras.scoring.image_sets import load_image_sets
+    from awsrn_keras.scoring.score import mean_score
+    from awsrn_keras.scoring.scoreboard import measure
+
+    sets = load_image_sets(options.data, options.scale)
+    photograph = sets[0].pairs.lr(0)
+    networks = loaded(ours | others, options.scale, photograph[:96, :96], options.threads)
+    print(f"{device_line()}, {options.threads} threads, x{options.scale}", flush=True)
+    results = [measure(image_set, networks, ()) for image_set in sets]
+    seconds = seconds_in_turn(runs_of(networks, photograph, size), options.runs)
+    figures = {}
+    for name, network in networks.items():
+        median, p90 = np.percentile(seconds[name], (50, 90)) * 1000
+        figures[name] = {
+            "ours": name in ours,
+            "scores": {each.name: mean_score(each.methods[name])._asdict() for each in results},
+            "median_ms": median,
+            "p90_ms": p90,
+            "parameters": network.parameters,
+            "multiply_adds": network.multiply_adds * size[0] * size[1],
+            "bytes": (ours | others)[name].stat().st_size,
+            "pixels": network.pixels,
+            "fixed_size": network.size,
+            "ranges": network.ranges,
+        }
+    print("\n" + table(figures, options.size))
+    about = {"machine": machine_name(), "threads": options.threads, "size": size}
     if options.json:
-        write_json(options.json, times)
+        write_json(options.json, {**about, "scale": options.scale, "files": figures})
+    if options.plot:
+        plot(figures, f"{options.size} pixels, {options.threads} threads, LiteRT", options.plot)
 
 
 def height_and_width(text: str) -> tuple[int, int]:
@@ -89,50 +103,135 @@ def height_and_width(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def edsr(precision: str) -> bytes:
-    """EDSR f32b5 x2 with random weights, height and width free, as a .tflite file."""
-    import keras
-    from keras import layers, ops
-
-    from export.precisions import PRECISIONS as STORED
-    from export.tflite.conversion import convert
-
-    def conv(filters: int, activation: str | None = None) -> layers.Conv2D:
-        return layers.Conv2D(filters, 3, padding="same", activation=activation)
-
-    image = keras.Input((None, None, 3), batch_size=1)
-    head = features = conv(32)(image)
-    for _ in range(5):
-        features = features + conv(32)(conv(32, "relu")(features))
-    features = head + conv(32)(features)
-    pixels = ops.relu(ops.minimum(conv(12)(features), 255.0))  # clipped in this order, as there
-    upscaled = ops.depth_to_space(pixels, 2, data_format="channels_last")
-    random = np.random.default_rng(0)
-    pictures = [random.uniform(0, 255, (1, 64, 64, 3)).astype("float32") for _ in range(4)]
-    stored = STORED["float32" if precision == "float" else "int8"]
-    return convert(keras.Model(image, upscaled), (None, None), stored, pictures)
+def others_in(folder: Path) -> dict[str, Path]:
+    """The files in a folder and those below it, by their names without the ending."""
+    paths = sorted(folder.rglob("*.tflite"))
+    if not paths:
+        raise InputError(f"{folder}: no folder with .tflite files.")
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
-def pixel_type(model: LiteRTModel) -> type:
-    return model.interpreter.get_input_details()[0]["dtype"]
+def loaded(
+    files: dict[str, Path], scale: int, photograph: np.ndarray, threads: int
+) -> "dict[str, TFLiteNetwork]":
+    """The networks of a scale; why others are left out goes to stderr."""
+    from benchmarks.tflite_network import TFLiteNetwork
+
+    networks, left_out = {}, {}
+    with messages_kept_back():  # LiteRT tells that it uses XNNPACK
+        for name, path in files.items():
+            try:
+                network = TFLiteNetwork(path, photograph, threads)
+                if network.scale != scale:
+                    raise ValueError(f"it is x{network.scale}")
+                networks[name] = network
+            except (ValueError, RuntimeError) as error:
+                left_out[path] = error
+    for path, error in left_out.items():
+        print(f"{path} is left out: {error}", file=sys.stderr)
+    return networks
 
 
-def median_times(
-    models: dict[str, LiteRTModel], size: tuple[int, int], runs: int
-) -> dict[str, float]:
-    """Seconds that each takes for a picture of this size; every round runs all of them."""
-    noise = np.random.default_rng(0).integers(0, 128, (1, *size, 3))
-    pictures: dict[str, np.ndarray] = {
-        name: noise.astype(pixel_type(model)) for name, model in models.items()
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in models}
-    for round_ in range(runs + 1):  # the first warms up
-        for name, model in models.items():
+def runs_of(
+    networks: "dict[str, TFLiteNetwork]", photograph: np.ndarray, size: tuple[int, int]
+) -> dict[str, Callable[[], object]]:
+    """What is timed: each network on all windows of a picture, in the form that it takes."""
+    missing = [(0, max(0, side - had)) for side, had in zip(size, photograph.shape, strict=False)]
+    picture = np.pad(photograph, [*missing, (0, 0)], mode="symmetric")[: size[0], : size[1]]
+
+    def run_of(network: "TFLiteNetwork") -> Callable[[], object]:
+        _, windows = network.inputs(picture)
+        return lambda: [network.run(window) for window in windows]
+
+    return {name: run_of(network) for name, network in networks.items()}
+
+
+def seconds_in_turn(
+    runs: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds that each takes in each round, after one that warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for round_ in range(rounds + 1):
+        for name, run in runs.items():
             start = time.perf_counter()
-            model(pictures[name])
+            run()
             if round_:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return seconds
+
+
+def table(figures: dict[str, dict[str, Any]], size: str) -> str:
+    sets = next(iter(figures.values()))["scores"]
+    head = [*sets, f"ms, {size}", "90 %", "parameters", "G multiply-adds", "KB"]
+    rows = [["", *head]]
+    for name, row in figures.items():
+        scores = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in row["scores"].values()]
+        times = [f"{row['median_ms']:.1f}", f"{row['p90_ms']:.1f}"]
+        counts = [f"{row['parameters']:,}", f"{row['multiply_adds'] / 1e9:.2f}"]
+        rows.append([name, *scores, *times, *counts, f"{row['bytes'] / 1e3:,.0f}"])
+    return aligned_table(rows)
+
+
+def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
+    """Draw PSNR on the first set against milliseconds, ours and others' in two colours."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
+
+    first_set = next(iter(next(iter(figures.values()))["scores"]))
+    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    points: dict[str, tuple[float, float]] = {}
+    for label, colour, ours in (("awsrn-keras", "C3", True), ("others", "C0", False)):
+        for numbers, mark in (("floating point", "o"), ("8 bit", "s")):
+            chosen = {
+                name: (row["median_ms"], row["scores"][first_set]["psnr"])
+                for name, row in figures.items()
+                if (row["ours"], row["pixels"] == "float32") == (ours, mark == "o")
+            }
+            if chosen:
+                values = zip(*chosen.values(), strict=True)
+                axis.plot(*values, mark, color=colour, label=f"{label}, {numbers}")
+            points |= chosen
+    axis.set(xscale="log", xlabel=f"milliseconds for {where}", ylabel=f"PSNR on {first_set} (dB)")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
+    axis.margins(0.1)
+    axis.grid(alpha=0.3)
+    write_names(axis, axis.legend(), points)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+
+
+def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, float]]) -> None:
+    """Write the name of each point beside it, where no other name or point is if there is room."""
+    axis.figure.canvas.draw()  # else nothing has its place yet
+    taken = [legend.get_window_extent().get_points()]
+    taken += [[place - 6, place + 6] for place in axis.transData.transform([*points.values()])]
+    lowest, highest = axis.get_window_extent().get_points()
+
+    def is_free(box: np.ndarray) -> bool:
+        covers = any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in taken)
+        return not covers and (lowest < box[0]).all() and (box[1] < highest).all()
+
+    for name, point in points.items():
+        for x, y in SIDES:
+            text = axis.annotate(
+                name,
+                point,
+                xytext=(8 * x, 7 * y),
+                textcoords="offset points",
+                ha=("center", "left", "right")[x],
+                va=("center", "bottom", "top")[y],
+                fontsize=8,
+            )
+            box = text.get_window_extent().get_points()
+            if is_free(box) or (x, y) == SIDES[-1]:
+                taken.append(box)
+                break
+            text.remove()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Scores of several methods on image sets: measured, as tables, as JSON."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class SetScores:
 
 
 def measure(
-    image_set: ImageSet, upscalers: dict[str, Upscaler], variants: Iterable[str]
+    image_set: ImageSet, upscalers: Mapping[str, Upscaler], variants: Iterable[str]
 ) -> SetScores:
     """Score every upscaler, named by its method, on every picture of a set."""
     pairs, scale = image_set.pairs, image_set.pairs.scale

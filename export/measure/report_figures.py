@@ -10,12 +10,12 @@ from awsrn_keras.progress import ProgressBar
 from awsrn_keras.scoring.image_sets import ImageSet, load_image_sets
 from awsrn_keras.scoring.score import Score, mean_score, score
 from awsrn_keras.upscaling.litert_model import LiteRTModel
-from awsrn_keras.upscaling.tiling import cut_axis
 from export.tflite.exported import ExportedFile
 
 from .speed import measure_speed
 from .this_machine import machine_name
 from .timings import DidNotRun
+from .windows import cut_windows, join_windows
 
 _CROP = 96
 
@@ -85,24 +85,11 @@ def upscale_by(file: ExportedFile, window: tuple[int, int] | None) -> Upscale:
         model = LiteRTModel(file.path)
     if window is None:
         return lambda lr: model(lr[None])[0]
-    (height, width), scale, margin = window, file.facts["scale"], file.facts["receptive_field"]
+    scale, margin = file.facts["scale"], file.facts["receptive_field"]
 
     def upscale(lr: np.ndarray) -> np.ndarray:
-        rows = cut_axis(lr.shape[0], height - 2 * margin, margin)
-        columns = cut_axis(lr.shape[1], width - 2 * margin, margin)
-        missing = [(0, height - rows.size), (0, width - columns.size), (0, 0)]
-        strips = []
-        for y in rows.spans:
-            strip = []
-            for x in columns.spans:
-                read = lr[y.start :, x.start :][: rows.size, : columns.size]
-                result = model(np.pad(read, missing, mode="symmetric")[None])[0]
-                inner = [
-                    slice((s.begin - s.start) * scale, (s.end - s.start) * scale) for s in (y, x)
-                ]
-                strip.append(result[*inner])
-            strips.append(np.concatenate(strip, axis=1))
-        return np.concatenate(strips)
+        spans, windows = cut_windows(lr, window, margin)
+        return join_windows((model(each[None])[0] for each in windows), spans, scale)
 
     return upscale
 

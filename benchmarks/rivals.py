@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     sets = load_image_sets(options.data, options.scale)
     photograph = sets[0].pairs.lr(0)
-    networks = loaded(ours | others, options.scale, photograph[:96, :96], options.threads)
+    networks = loaded(ours | others, options.scale, photograph[:256, :256], options.threads)
     print(f"{device_line()}, {options.threads} threads, x{options.scale}", flush=True)
     results = [measure(image_set, networks, ()) for image_set in sets]
     seconds = seconds_in_turn(runs_of(networks, photograph, size), options.runs)
@@ -127,8 +127,8 @@ def loaded(
                 networks[name] = network
             except (ValueError, RuntimeError) as error:
                 left_out[path] = error
-    for path, error in left_out.items():
-        print(f"{path} is left out: {error}", file=sys.stderr)
+    for path, reason in left_out.items():
+        print(f"{path} is left out: {reason}", file=sys.stderr)
     return networks
 
 
@@ -207,9 +207,10 @@ def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
 
 def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, float]]) -> None:
     """Write the name of each point beside it, where no other name or point is if there is room."""
-    axis.figure.canvas.draw()  # else nothing has its place yet
+    axis.figure.draw_without_rendering()  # else nothing has its place yet
     taken = [legend.get_window_extent().get_points()]
-    taken += [[place - 6, place + 6] for place in axis.transData.transform([*points.values()])]
+    for place in axis.transData.transform([*points.values()]):
+        taken.append(np.stack([place - 6, place + 6]))
     lowest, highest = axis.get_window_extent().get_points()
 
     def is_free(box: np.ndarray) -> bool:

@@ -123,8 +123,9 @@ class TFLiteNetwork:
     def _nearest_to_bicubic(self, photograph: np.ndarray) -> tuple[Range, Range]:
         expected = bicubic(photograph, self.scale).astype("float32")
         errors = {}
-        for self.ranges in itertools.product(RANGES, RANGES):
-            errors[self.ranges] = float(np.sqrt(np.mean((self(photograph) - expected) ** 2)))
+        for ranges in itertools.product(RANGES, RANGES):
+            self.ranges = ranges
+            errors[ranges] = float(np.sqrt(np.mean((self(photograph) - expected) ** 2)))
         best = min(errors, key=errors.__getitem__)
         if not errors[best] < _WORST:
             raise ValueError(

@@ -7,12 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-
-from awsrn_keras.network.presets import WEIGHTS
-from awsrn_keras.upscaling.litert_model import LiteRTModel
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -39,41 +35,6 @@ def test_upscale_measures_whole_commands(tmp_path):
     folder = figures["folder"]
     assert 0 < folder["rate"] < folder["bare_rate"]
     assert f"{folder['share']:.0%}" in printed
-
-
-@pytest.mark.slow
-def test_rivals_times_files_beside_edsr(tmp_path):
-    own = WEIGHTS / "awsrn_s_x2.tflite"
-    options = [
-        "--size",
-        "30x44",
-        "--runs",
-        2,
-        "--preset",
-        "awsrn_nano_x2",
-        "--file",
-        f"other={own}",
-    ]
-    printed = run("rivals", *options, "--json", tmp_path / "times.json")
-
-    times = json.loads((tmp_path / "times.json").read_text())["30x44"]
-    ours = ["awsrn_nano_x2 float", "awsrn_nano_x2 int8", "other"]
-    assert list(times) == ["EDSR f32b5 float", "EDSR f32b5 int8", *ours]
-    assert min(times.values()) > 0
-    assert re.search(r"^EDSR f32b5 int8 +[\d.]+ ms +1.00$", printed, re.MULTILINE)
-    assert f"{times['other'] / times['EDSR f32b5 float']:.2f}" in printed.splitlines()[-1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("precision", "pixels"), [("float", np.float32), ("int8", np.uint8)])
-def test_edsr_is_the_network_of_mlperf_mobile(precision, pixels):
-    model = LiteRTModel(runpy.run_path(str(BENCHMARKS / "rivals.py"))["edsr"](precision))
-    tensors = model.interpreter.get_tensor_details()
-    kernels = [tuple(t["shape"]) for t in tensors if len(t["shape"]) == 4 and t["shape"][1] == 3]
-    assert sorted(kernels) == sorted([(32, 3, 3, 3), (12, 3, 3, 32), *[(32, 3, 3, 32)] * 11])
-    result = model(np.random.default_rng(0).integers(0, 256, (1, 9, 14, 3)).astype(pixels))
-    assert (result.shape, result.dtype) == ((1, 18, 28, 3), pixels)
-    assert 0 == result.min() < result.max() <= 255
 
 
 @pytest.mark.slow

@@ -200,14 +200,15 @@ def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
     axis.xaxis.set_minor_formatter("")
     axis.margins(0.1)
     axis.grid(alpha=0.3)
-    write_names(axis, axis.legend(), points)
+    legend = axis.legend()
+    figure.draw_without_rendering()  # else nothing has its place yet
+    write_names(axis, legend, points)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
 
 
 def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, float]]) -> None:
     """Write the name of each point beside it, where no other name or point is if there is room."""
-    axis.figure.draw_without_rendering()  # else nothing has its place yet
     taken = [legend.get_window_extent().get_points()]
     for place in axis.transData.transform([*points.values()]):
         taken.append(np.stack([place - 6, place + 6]))

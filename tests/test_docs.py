@@ -44,7 +44,7 @@ PARSED_ONLY = {
     "export/ship_presets.py": "replaces files of the package, which other tests compare with it",
     "benchmarks/recipe.py": "most of an hour; tests/test_benchmarks.py",
     "benchmarks/nano_front.py": "most of an hour; tests/test_benchmarks.py",
-    "benchmarks/rivals.py": "minutes of timing; tests/test_benchmarks.py",
+    "benchmarks/rivals.py": "minutes of timing; tests/test_rivals.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
     "docs/figures.py": "writes the pictures of these pages, which somebody has to look at",

@@ -129,7 +129,9 @@ def test_names_on_the_plot_cover_each_other_nowhere():
     points = {f"a_network_x{i}": (100 + i, float(random.normal())) for i in range(9)}
     axis.plot(*zip(*points.values(), strict=True), "o", label="all")
     axis.margins(0.1)
-    write_names(axis, axis.legend(), points)
+    legend = axis.legend()
+    figure.draw_without_rendering()
+    write_names(axis, legend, points)
     boxes = [text.get_window_extent() for text in axis.texts]
     assert len(boxes) == 9
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

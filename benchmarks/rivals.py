@@ -209,15 +209,13 @@ def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
 
 def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, float]]) -> None:
     """Write the name of each point beside it, where no other name or point is if there is room."""
-    taken = [legend.get_window_extent().get_points()]
-    for place in axis.transData.transform([*points.values()]):
-        taken.append(np.stack([place - 6, place + 6]))
-    lowest, highest = axis.get_window_extent().get_points()
+    from matplotlib.transforms import Bbox
 
-    def is_free(box: np.ndarray) -> bool:
-        covers = any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in taken)
-        return not covers and (lowest < box[0]).all() and (box[1] < highest).all()
-
+    taken = [legend.get_window_extent()]
+    taken += [
+        Bbox([place - 6, place + 6]) for place in axis.transData.transform([*points.values()])
+    ]
+    inside = axis.get_window_extent()
     for name, point in points.items():
         for x, y in SIDES:
             text = axis.annotate(
@@ -229,8 +227,9 @@ def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, f
                 va=("center", "bottom", "top")[y],
                 fontsize=8,
             )
-            box = text.get_window_extent().get_points()
-            if is_free(box) or (x, y) == SIDES[-1]:
+            box = text.get_window_extent()
+            fits = all(inside.contains(*corner) for corner in box.get_points())
+            if (fits and not box.count_overlaps(taken)) or (x, y) == SIDES[-1]:
                 taken.append(box)
                 break
             text.remove()

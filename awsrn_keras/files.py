@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -78,8 +79,11 @@ def existing_part(path: Path) -> Path:
 
 
 def _beside(path: Path, kind: str) -> Path:
-    """A hidden name beside `path`, short whatever its length, that ends as it does."""
-    return path.with_name(f".{kind}-{_digest(path)}-{os.getpid()}.{path.name[-16:]}")
+    """A hidden name beside `path`, short whatever its length, that ends as it does.
+
+    Other machines that share the folder have processes of the same number.
+    """
+    return path.with_name(f".{kind}-{_digest(path)}-{secrets.token_hex(4)}.{path.name[-16:]}")
 
 
 def _digest(path: Path) -> str:

@@ -72,15 +72,21 @@ def has_int8(model: AWSRN | str | os.PathLike) -> bool:
 
 
 def make_engine(
-    model: AWSRN | str | os.PathLike, engine: str = "auto", precision: str = "float"
+    model: AWSRN | str | os.PathLike,
+    engine: str = "auto",
+    precision: str = "float",
+    threads: int | None = None,
 ) -> Engine:
     """The engine for `model`; arguments and errors as those of `choose_engine`.
+
+    Args:
+        threads: Of LiteRT; None is as many as there are cores.
 
     Raises:
         InputError: Also where Keras is to run the model and its backend is not installed.
     """
     if choose_engine(model, engine, precision) == "litert":
-        return LiteRTEngine(str(model), precision)
+        return LiteRTEngine(str(model), precision, threads)
     try:
         from .keras_engine import KerasEngine
     except ModuleNotFoundError as error:

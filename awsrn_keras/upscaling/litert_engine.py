@@ -24,13 +24,14 @@ class LiteRTEngine:
     Args:
         preset: Name of a preset that comes with a `.tflite` file of this precision.
         precision: "float", or "int8" for the 8-bit network, which takes and gives uint8.
+        threads: Processor threads; None is as many as there are cores.
 
     Raises:
         InputError: There is no such preset or no such file of it, the file is damaged or of
             another network, or LiteRT is missing.
     """
 
-    def __init__(self, preset: str, precision: str = "float") -> None:
+    def __init__(self, preset: str, precision: str = "float", threads: int | None = None) -> None:
         path = tflite_path(preset, precision)
         card = presets()[preset]
         variant = VARIANTS[card["variant"]]
@@ -42,7 +43,7 @@ class LiteRTEngine:
         pointers = 8 * (9 * variant.convolutions + max(variant.kernel_sizes) ** 2)
         self.window_pixels = fitting_pixels(pixel_bytes + pointers, WINDOW_BYTES)
         try:
-            self._model = LiteRTModel(path, cpu_cores())
+            self._model = LiteRTModel(path, threads or cpu_cores())
         except (ValueError, RuntimeError) as error:
             raise damaged_file(path, "a LiteRT model", error) from None
         _check_weights(self._model.interpreter, path, variant, self.scale, precision)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
+from .urls import is_url, reaching, upload
 
 
 @contextlib.contextmanager
@@ -22,7 +23,14 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     does, since writers choose formats by it, and is no longer than file systems allow. An
     exception removes the temporary file and leaves `path` as it was. An `OSError` that names
     the temporary file, or none as of a full disk, comes out with the name of `path`.
+
+    What goes to a URL is written to a temporary folder and then uploaded.
     """
+    if is_url(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (written := Path(folder, f"part{path.suffix}"))
+            upload(written, path)
+        return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path, "part")
@@ -52,6 +60,8 @@ def write_json(path: str | os.PathLike, facts: object) -> None:
 
 def remove_unfinished(path: str | os.PathLike) -> None:
     """Remove what killed processes left of writing `path`; nobody may be writing it."""
+    if is_url(path):
+        return
     path = Path(path)
     for part in path.parent.glob(f".part-{_digest(path)}-*"):
         _remove(part)
@@ -64,6 +74,12 @@ def cache_folder() -> Path:
 
 def check_folder(folder: str | os.PathLike) -> None:
     """Raise an `InputError` unless files can be put into `folder`, which need not exist yet."""
+    if is_url(folder):
+        with reaching(folder):
+            probe = folder / f".awsrn-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        return
     existing = existing_part(Path(folder))
     if not existing.is_dir():
         raise InputError(f"{existing}: is no folder; name another one for the results.")
@@ -75,7 +91,8 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 def existing_part(path: Path) -> Path:
     """`path` or the nearest of the folders above it that is there."""
-    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+    places = (path, *path.parents)
+    return path if is_url(path) else next(place for place in places if os.path.lexists(place))
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..urls import files_below, is_url
 from .formats import CURES, SUFFIXES, readable_suffixes
 
 # Folders that systems keep in places full of pictures; theirs are copies or deleted ones.
@@ -38,7 +39,7 @@ def survey(folder: str | os.PathLike, more: Iterable[str] = ()) -> FolderContent
     Raises:
         InputError: The folder is missing, is a file, cannot be read, or holds no picture.
     """
-    folder = Path(folder)
+    folder = folder if is_url(folder) else Path(folder)
     if not folder.is_dir():
         found = "is a file, not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {found}.")
@@ -46,7 +47,7 @@ def survey(folder: str | os.PathLike, more: Iterable[str] = ()) -> FolderContent
     for file in _files(folder):
         suffix = file.suffix.lower()
         # A link to a missing file is taken, so that whoever reads it hears of it.
-        if file.exists() and not file.is_file():
+        if not is_url(file) and file.exists() and not file.is_file():
             skipped["pipe or device"] += 1
         elif suffix in suffixes:
             images.append(file)
@@ -72,6 +73,10 @@ def _files(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from None
 
+    if is_url(folder):
+        shown = (name for name in files_below(folder) if all(map(_is_shown, name.parts)))
+        yield from (folder / name.as_posix() for name in shown)
+        return
     visited, starts = set(), [folder]
     for start in starts:
         for place, folders, files in os.walk(start, onerror=refuse):

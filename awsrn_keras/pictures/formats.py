@@ -34,7 +34,7 @@ def format_of(path: str | os.PathLike) -> str:
     Raises:
         InputError: The suffix is none of a known format; the message lists them.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = Path(str(path)).suffix.lower()
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise InputError(f"{path}: unknown picture format {suffix!r}: choose one of {known}.")

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError, damaged_file
+from ..urls import is_url, opened
 from . import png, tiff
 from .cmyk import cmyk_to_srgb
 from .exif import EXIF_PREFIX, exif_orientation, upright_exif, upright_xmp
@@ -125,16 +126,19 @@ def read_size(path: str | os.PathLike, max_megapixels: float = MAX_MEGAPIXELS) -
         _check_pixels(path, max_megapixels, *size)
         raise _SizeKnown
 
-    with _opened(path) as file, contextlib.suppress(_SizeKnown):
+    with _opened(path, whole=False) as file, contextlib.suppress(_SizeKnown):
         _picture(file, note)
     return size
 
 
 @contextlib.contextmanager
-def _opened(path: Source) -> Iterator[BinaryIO]:
+def _opened(path: Source, whole: bool = True) -> Iterator[BinaryIO]:
     """The file, open at its start; whatever goes wrong inside becomes an `InputError`."""
     try:
-        if isinstance(path, (str, os.PathLike)):
+        if is_url(path):
+            with opened(path, whole) as file:
+                yield file
+        elif isinstance(path, (str, os.PathLike)):
             with open(path, "rb") as file:
                 yield file
         else:

@@ -289,6 +289,8 @@ def _connect(ray: ModuleType, address: str) -> None:
         start["object_store_memory"] = _OBJECT_STORE_BYTES
     elif address != "auto":
         _check_address(address)
+    # A node that dies would print its log; there is no public switch (Ray 2.60).
+    ray._private.worker._worker_logs_enabled = False
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **start)
     except BaseException as error:

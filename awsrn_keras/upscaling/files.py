@@ -24,6 +24,7 @@ from ..pictures import (
     read_size,
     write_picture,
 )
+from ..urls import is_url, reaching
 from .engine import Engine
 from .jobs import Job
 from .upscale import upscale_with
@@ -68,6 +69,9 @@ def is_there(path: Path) -> bool:
     Raises:
         InputError: No file can have this name here, e.g. as it is too long.
     """
+    if is_url(path):
+        with reaching(path):
+            return path.exists()
     place = existing_part(path.parent) / path.name  # in a missing folder no name is too long
     try:
         place.lstat()

@@ -41,6 +41,7 @@ class ProgressBar:
         self.clear()
         self._label, self._unit = label, unit
         self._begun = time.monotonic() if unit else 0.0
+        self._shown = None
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -66,6 +67,7 @@ class ProgressBar:
         if self._shown:
             task = self._shown.task_ids[0]
             self._shown.update(task, completed=done, total=total, speed=speed)
+            self._shown.start()
         elif now > self._next_line:
             parts = f": {done} of {total}" if total > 1 else ""
             if speed:
@@ -75,10 +77,9 @@ class ProgressBar:
             self._next_line = now + QUIET
 
     def clear(self) -> None:
-        """Take the line off the screen; whatever else is printed must come after that."""
+        """Take the line off the screen, until `update`, for whatever else is printed."""
         if self._shown:
             self._shown.stop()
-            self._shown = None
 
 
 def with_progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:

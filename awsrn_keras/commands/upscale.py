@@ -22,6 +22,7 @@ from ..network.variants import SCALES
 from ..progress import ProgressBar
 
 if TYPE_CHECKING:
+    from ..upscaling.cluster import Cluster
     from ..upscaling.engine import Engine
     from ..upscaling.jobs import Job
 
@@ -132,6 +133,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="--skip-existing, and go on with videos where an interrupted run stopped",
     )
     option(
+        "--cluster",
+        metavar="WHERE",
+        help="do pictures on a Ray cluster: local is one of this machine's cores, auto the one "
+        "that this machine belongs to, HOST:PORT one by its head",
+    )
+    option(
         "--max-megapixels",
         type=float,
         default=100,
@@ -168,7 +175,9 @@ def run(options: argparse.Namespace) -> int:
         numbers = {job: number for number, job in enumerate(itertools.chain(*possible), 1)}
 
         def show(job: "Job", done: int, total: int) -> None:
-            if done == 1:
+            if done == 1 and options.cluster:
+                bar.start("Upscaling on the cluster", "pictures")
+            elif done == 1:
                 unit = "frames" if job.format == VIDEO else ""
                 bar.start(f"[{numbers[job]}/{len(numbers)}] {job.source.name}", unit)
             bar.update(done, total)
@@ -188,7 +197,7 @@ def run(options: argparse.Namespace) -> int:
                 if whole_segments(job):
                     print(f"{printable(str(job.target))}: begun, --resume goes on", file=sys.stderr)
             raise
-    if pictures and (hint := _photo_hint(options, possible[0])):
+    if pictures and not options.cluster and (hint := _photo_hint(options, possible[0])):
         print(hint, flush=True)
     if skipped:
         print(describe_skipped(skipped), flush=True)
@@ -206,10 +215,13 @@ def _check_options(options: argparse.Namespace, pictures: bool, videos: bool) ->
         for name in names:
             if not given and getattr(options, name) is not None:
                 raise InputError(f"--{name} is for {kind}, and there are none: leave it out.")
+    if videos and options.cluster:
+        raise InputError("--cluster is for pictures: leave the videos out.")
 
 
 def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
-    from ..upscaling.files import UpscaleOptions, check_job, upscale_files
+    from ..upscaling.files import UpscaleOptions, check_job, check_target, upscale_files
+    from ..upscaling.jobs import Job
 
     how = UpscaleOptions(
         options.tile,
@@ -219,7 +231,15 @@ def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
         options.max_megapixels,
     )
     model = choose_preset(options.preset, options.scale, options.photo)
-    engine, float_engine = _engines(model, options.precision or "float", options)
+    precision = options.precision or "float"
+    if options.cluster:
+        cluster = _cluster(model, precision, options)
+        return Work(
+            [Job(job.source.absolute(), job.target.absolute(), job.format) for job in jobs],
+            lambda job: check_target(job, how.overwrite),  # workers check the rest
+            lambda checked, show: cluster.upscale(checked, how, show),
+        )
+    engine, float_engine = _engines(model, precision, options)
     return Work(
         jobs,
         lambda job: check_job(job, engine.scale, how),
@@ -277,8 +297,10 @@ def _possible(
 
 def _report(job: "Job", error: BaseException, bar: ProgressBar) -> None:
     """Name a file on which something failed."""
+    from ..upscaling.files import reason
+
     bar.clear()
-    print(f"error: {printable(_reason(job, error))}", file=sys.stderr, flush=True)
+    print(f"error: {printable(reason(job, error))}", file=sys.stderr, flush=True)
 
 
 def choose_preset(
@@ -327,21 +349,19 @@ def _engines(
     engine = choose_engine(model, options.engine, precision)
     print(device_line() if engine == "litert" else start_backend(), flush=True)
     with messages_kept_back():  # LiteRT tells that it uses XNNPACK
-        made = make_engine(model, engine, precision)
-    if options.scale not in (None, made.scale):
-        raise InputError(f"--scale {options.scale}: {model} is x{made.scale}.")
+        made = make_engine(model, engine, precision, options.scale)
     return made, functools.cache(lambda: make_engine(model, engine))
 
 
-def _reason(job: "Job", error: BaseException) -> str:
-    """One line that names the file."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or job.target}: {error.strerror}"
-    text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    # In the words of Python, LiteRT, TensorFlow, JAX and PyTorch.
-    for word in ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory"):
-        if word in text:
-            return f"{job.source}: not enough memory; a smaller --tile needs less."
-    return f"{job.source}: {text}"
+def _cluster(model: str, precision: str, options: argparse.Namespace) -> "Cluster":
+    """The cluster that is to run `model`; says what it is."""
+    from ..network.presets import presets
+    from ..upscaling.cluster import Cluster
+    from ..upscaling.engines import choose_engine
+
+    engine = choose_engine(model, options.engine, precision)
+    if model not in presets():
+        model = os.path.abspath(model)
+    cluster = Cluster(options.cluster, model, engine, precision, options.scale)
+    print(cluster, flush=True)
+    return cluster

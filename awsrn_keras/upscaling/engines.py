@@ -75,22 +75,29 @@ def make_engine(
     model: AWSRN | str | os.PathLike,
     engine: str = "auto",
     precision: str = "float",
+    scale: int | None = None,
     threads: int | None = None,
 ) -> Engine:
     """The engine for `model`; arguments and errors as those of `choose_engine`.
 
     Args:
+        scale: What the model's scale must be; None is any.
         threads: Of LiteRT; None is as many as there are cores.
 
     Raises:
         InputError: Also where Keras is to run the model and its backend is not installed.
     """
+    made: Engine
     if choose_engine(model, engine, precision) == "litert":
-        return LiteRTEngine(str(model), precision, threads)
-    try:
-        from .keras_engine import KerasEngine
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{model}: is run by Keras, which needs {error.name}: pip install {error.name}."
-        ) from None
-    return KerasEngine(model)
+        made = LiteRTEngine(str(model), precision, threads)
+    else:
+        try:
+            from .keras_engine import KerasEngine
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{model}: is run by Keras, which needs {error.name}: pip install {error.name}."
+            ) from None
+        made = KerasEngine(model)
+    if scale not in (None, made.scale):
+        raise InputError(f"--scale {scale}: {model} is x{made.scale}.")
+    return made

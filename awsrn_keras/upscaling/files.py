@@ -108,6 +108,20 @@ def check_job(job: Job, scale: int, options: UpscaleOptions) -> None:
     check_size(job.target, width * scale, height * scale, job.format)
 
 
+def reason(job: Job, error: BaseException) -> str:
+    """What went wrong with a file, in one line that names it."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or job.target}: {error.strerror}"
+    text = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    # In the words of Python, LiteRT, TensorFlow, JAX and PyTorch.
+    for word in ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory"):
+        if word in text:
+            return f"{job.source}: not enough memory; a smaller --tile needs less."
+    return f"{job.source}: {text}"
+
+
 def upscale_files(
     jobs: list[Job],
     engine: Engine,

@@ -1,14 +1,15 @@
 """`awsrn upscale --cluster`: everything is done once, whole, and nothing of Ray is left behind."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 
 import numpy as np
 import psutil
 import pytest
-import ray
 from PIL import Image
 from ray.cluster_utils import Cluster
 
@@ -16,7 +17,6 @@ from awsrn_keras.upscaling.engines import make_engine
 from awsrn_keras.upscaling.files import UpscaleOptions, upscale_files
 from awsrn_keras.upscaling.jobs import plan
 
-UPSCALE = [sys.executable, "-m", "awsrn_keras", "upscale", "--engine", "litert"]
 PICTURES = 40
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     (path / "in").mkdir()
     random = np.random.default_rng(0)
     for number in range(PICTURES):
-        pixels = random.integers(0, 256, (150 + number, 200, 3), dtype=np.uint8)
+        pixels = random.integers(0, 256, (90 + number, 150, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path / "in" / f"{number:02}.png")
     jobs, _ = plan([str(path / "in")], str(path / "expected"))
     outcomes = upscale_files(jobs, make_engine("awsrn_sd_x2", "litert"), UpscaleOptions())
@@ -35,60 +35,136 @@ def folder(tmp_path_factory):
     return path
 
 
-def start(folder, out, *arguments, **options):
-    command = [*UPSCALE, str(folder / "in"), "-o", str(out), *arguments]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+class Run:
+    """`awsrn upscale IN -o OUT --cluster WHERE`, and the processes that come from it."""
+
+    def __init__(self, *arguments):
+        self.mark = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "awsrn_keras", "upscale", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "AWSRN_TEST": self.mark},
+            start_new_session=True,
+        )
+
+    def lines(self, count):
+        return [self.process.stdout.readline() for _ in range(count)]
+
+    def finish(self):
+        """Exit status, further lines on stdout, and stderr."""
+        out, err = self.process.communicate(timeout=120)
+        return self.process.returncode, out.splitlines(), err
+
+    def processes(self):
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process):
+        try:
+            return process.environ().get("AWSRN_TEST") == self.mark
+        except psutil.Error:
+            return False
+
+    def assert_nothing_runs(self):
+        deadline = time.monotonic() + 10
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert left == []
 
 
-def finish(process):
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out.splitlines(), err
-
-
-def names(path):
-    return sorted(file.name for file in path.iterdir())
-
-
-def assert_same(folder, out):
-    assert names(out) == names(folder / "expected")  # no temporary file either
-    for name in names(out):
-        assert (out / name).read_bytes() == (folder / "expected" / name).read_bytes(), name
+def contents(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}  # temporary files too
 
 
 def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
     out = tmp_path / "out"
-    t = time.time()
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     try:
-        second = cluster.add_node(num_cpus=1)
-        print("up", time.time() - t)
-        began = time.monotonic()
-        process = start(folder, out, "--cluster", cluster.address)
-        lines = [process.stdout.readline() for _ in range(6)]
-        print(time.monotonic() - began)
-        workers = [p for p in psutil.process_iter() if p.name().startswith("ray::_Worker")]
-        print([(w, w.ppid()) for w in workers])
-        raylet = second.all_processes["raylet"][0].process.pid
-        (first,) = [w for w in workers if w.ppid() != raylet]
-        first.kill()
-        lines += [process.stdout.readline() for _ in range(6)]
-        print(time.monotonic() - began)
-        psutil.Process(raylet).kill()
-        status, rest, err = finish(process)
-        print(time.monotonic() - began)
-        print(lines, rest, err)
+        raylet = cluster.add_node(num_cpus=1).all_processes["raylet"][0].process
+        run = Run(folder / "in", "-o", out, "--engine", "litert", "--cluster", cluster.address)
+        lines = run.lines(5)
+        assert lines[0] == "Computing on a Ray cluster: 2 nodes, 2 workers of 1 core\n"
+        head = cluster.head_node.all_processes["raylet"][0].process
+        (worker,) = (
+            process
+            for process in psutil.Process(head.pid).children()
+            if process.name().startswith("ray::Worker")
+        )
+        worker.kill()
+        lines += run.lines(4)
+        raylet.kill()
+        status, rest, err = run.finish()
+        assert head.poll() is None  # the cluster of others goes on
     finally:
-        t = time.time()
         cluster.shutdown()
-        print("shutdown", time.time() - t)
 
     assert status == 0
     assert "error" not in err
     done = [line.split(" -> ")[0] for line in [*lines[1:], *rest[:-1]]]
-    assert sorted(done) == [str(folder / "in" / name) for name in names(folder / "in")]
+    assert sorted(done) == sorted(map(str, (folder / "in").iterdir()))
     assert rest[-1] == "40 of 40 pictures upscaled"
-    assert_same(folder, out)
+    assert contents(out) == contents(folder / "expected")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_run_leaves_nothing_running_and_goes_on(folder, tmp_path, number):
+    out = tmp_path / "out"
+    arguments = (folder / "in", "-o", out, "--engine", "litert", "--cluster", "local")
+    run = Run(*arguments)
+    run.lines(4)
+    assert len(run.processes()) > 3
+    if number == signal.SIGKILL:
+        run.process.kill()
+    else:
+        os.killpg(run.process.pid, number)  # as a terminal does
+    status, _, err = run.finish()
+    assert (status, err) == (130, "interrupted\n") if number == signal.SIGINT else (-9, "")
+    run.assert_nothing_runs()
+    expected = contents(folder / "expected")
+    part = contents(out)
+    assert 3 <= len(part) < PICTURES
+    if number == signal.SIGKILL:
+        part = {name: content for name, content in part.items() if not name.startswith(".")}
+    assert part.items() <= expected.items()
+    if number == signal.SIGINT:
+        (folder / "in" / "bad.png").write_bytes(b"no picture")
+
+        again = Run(*arguments, "--skip-existing")
+
+        status, rest, err = again.finish()
+        (folder / "in" / "bad.png").unlink()
+        assert status == 1
+        assert err.startswith(f"error: {folder}/in/bad.png: not a PNG, ")
+        assert err.count("\n") == 1
+        summary = f"{PICTURES - len(part)} of 41 pictures upscaled, {len(part)} were there already"
+        assert rest[-1] == summary
+        again.assert_nothing_runs()
+        assert contents(out) == expected
+
+
+def test_what_nodes_do_not_see_is_refused(folder):
+    run = Run(folder / "in", "-o", "memory://out", "--engine", "litert", "--cluster", "local")
+    status, _, err = run.finish()
+    assert status == 2
+    assert err.startswith("error: memory://out: node ")
+    assert err.count("\n") == 1
+    run.assert_nothing_runs()
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("here", "--cluster here: give local, auto or HOST:PORT"),
+        ("127.0.0.1:1", "--cluster 127.0.0.1:1: cannot be reached"),
+    ],
+)
+def test_a_cluster_that_is_not_there(folder, tmp_path, where, message):
+    run = Run(folder / "in", "-o", tmp_path / "out", "--cluster", where)
+    status, _, err = run.finish()
+    assert status == 2
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

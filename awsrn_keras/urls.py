@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeGuard, cast
 
 from .errors import InputError
 
@@ -34,7 +34,7 @@ def as_path(name: str) -> Path:
     return Path(url.path) if url.protocol in ("file", "local") else cast(Path, url)
 
 
-def is_url(path: object) -> bool:
+def is_url(path: object) -> TypeGuard[Path]:
     """Whether `as_path` has made this of a URL."""
     return hasattr(path, "storage_options")
 

@@ -20,6 +20,7 @@ from ..command_line import libraries_silenced, messages_kept_back, printable, st
 from ..errors import InputError
 from ..network.variants import SCALES
 from ..progress import ProgressBar
+from ..urls import is_url
 
 if TYPE_CHECKING:
     from ..upscaling.cluster import Cluster
@@ -164,7 +165,7 @@ def run(options: argparse.Namespace) -> int:
     jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
     pictures = [job for job in jobs if job.format != VIDEO]
     videos = [job for job in jobs if job.format == VIDEO]
-    _check_options(options, bool(pictures), bool(videos))
+    _check_options(options, pictures, videos)
     works = [_picture_work(pictures, options)] if pictures else []
     works += [_video_work(videos, options)] if videos else []
     failed: list[Job] = []
@@ -208,7 +209,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _check_options(options: argparse.Namespace, pictures: bool, videos: bool) -> None:
+def _check_options(options: argparse.Namespace, pictures: "list[Job]", videos: "list[Job]") -> None:
     """Raise an `InputError` for options that say nothing about these inputs."""
     kinds = {"pictures": (pictures, ("format", "quality")), "videos": (videos, ("codec", "crf"))}
     for kind, (given, names) in kinds.items():
@@ -217,6 +218,9 @@ def _check_options(options: argparse.Namespace, pictures: bool, videos: bool) ->
                 raise InputError(f"--{name} is for {kind}, and there are none: leave it out.")
     if videos and options.cluster:
         raise InputError("--cluster is for pictures: leave the videos out.")
+    for path in itertools.chain.from_iterable((job.source, job.target) for job in videos):
+        if is_url(path):
+            raise InputError(f"{path}: videos are read from files and written to files, not URLs.")
 
 
 def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:

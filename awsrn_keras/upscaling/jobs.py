@@ -124,7 +124,7 @@ def _sources_of(
     given: str, path: Path, out: Path, skipped: Counter[str]
 ) -> Iterator[tuple[Path, str]]:
     if path.is_dir():
-        found = survey(path, video_suffixes())
+        found = survey(path, () if is_url(path) else video_suffixes())
         skipped += found.skipped
         # Results of an earlier run may lie in a folder inside that of the inputs.
         inside = out.is_dir() and _is_in(out, path)

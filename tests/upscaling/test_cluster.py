@@ -10,13 +10,15 @@ import uuid
 import numpy as np
 import psutil
 import pytest
+from optional import optional
 from PIL import Image
-from ray.cluster_utils import Cluster
 
 from awsrn_keras.upscaling.engines import make_engine
 from awsrn_keras.upscaling.files import UpscaleOptions, upscale_files
 from awsrn_keras.upscaling.jobs import plan
 
+optional("upath")
+cluster_utils = optional("ray.cluster_utils")
 PICTURES = 40
 
 
@@ -77,9 +79,10 @@ def contents(path):
     return {file.name: file.read_bytes() for file in path.iterdir()}  # temporary files too
 
 
+@pytest.mark.slow
 def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
     out = tmp_path / "out"
-    cluster = Cluster(
+    cluster = cluster_utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     try:
@@ -109,6 +112,7 @@ def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
     assert contents(out) == contents(folder / "expected")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_leaves_nothing_running_and_goes_on(folder, tmp_path, number):
     out = tmp_path / "out"

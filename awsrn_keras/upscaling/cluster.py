@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from ..command_line import cpu_cores
+from ..command_line import cpu_cores, messages_kept_back
 from ..errors import InputError
 from ..files import existing_part, remove_unfinished
 from .files import UpscaleOptions
@@ -26,6 +26,7 @@ _AT_ONCE = 2  # pictures that a worker has: one is read or written while the oth
 _TRIES = 3  # of a picture whose worker dies, and of starting a worker
 _LOOK = 2  # seconds between looks at the size of the cluster
 _CHECK = 60  # seconds within which a node must answer
+_SILENCE = 20  # seconds after which a head that does not answer has died
 # What a worker needs for photographs of 12 megapixels.
 _WORKER_BYTES = {"litert": 2**30, "keras": 2 * 2**30}
 _OBJECT_STORE_BYTES = 80 * 2**20  # close to the least that Ray takes
@@ -63,7 +64,7 @@ class Cluster:
         self._starting: dict[Any, Any] = {}  # what their starts will return -> workers
         self._load: dict[Any, int] = {}  # workers -> how many pictures they have
         self._begun: dict[Any, tuple[Any, Job, int]] = {}  # outcomes -> worker, job, load
-        self._failed_starts, self._next_look = 0, 0.0
+        self._failed_starts, self._silent, self._next_look = 0, 0, 0.0
 
     def __str__(self) -> str:
         """E.g. "Computing on a Ray cluster: 2 nodes, 8 workers of 1 core"."""
@@ -168,6 +169,16 @@ class Cluster:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK
+        try:
+            _check_address(self._ray.get_runtime_context().gcs_address)
+            self._silent = 0
+        except InputError:  # Ray would end this process after a minute, without a word
+            self._silent += 1
+            if self._silent * _LOOK >= _SILENCE:
+                raise InputError(
+                    "The head of the cluster has died; --skip-existing goes on with the rest."
+                ) from None
+            return
         for _ in range(self._room() - len(self._load) - len(self._starting)):
             worker = self._new_worker()
             self._starting[worker.start.remote()] = worker
@@ -226,13 +237,16 @@ def _join(address: str) -> ModuleType:
         more["include_dashboard"] = False
     elif address != "auto":
         _check_address(address)
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
-    except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
-        ray.shutdown()
-        cures = {"local": "is Ray installed whole?", "auto": "ray start --head starts one"}
-        cure = cures.get(address, f"ray start --address={address} adds this machine to it")
-        raise InputError(f"--cluster {address}: {_line(error)} ({cure})") from None
+    with messages_kept_back() as messages:
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
+        except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
+            cures = {"local": "is Ray installed whole?", "auto": "ray start --head starts one"}
+            cure = cures.get(address, f"ray start --address={address} adds this machine to it")
+            if "InvalidAuthToken" in messages():
+                cure = "set RAY_AUTH_MODE=token and copy ~/.ray/auth_token from its head"
+            ray.shutdown()
+            raise InputError(f"--cluster {address}: {_line(error)} ({cure})") from None
     return ray
 
 

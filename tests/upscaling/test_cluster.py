@@ -13,11 +13,13 @@ import pytest
 from optional import optional
 from PIL import Image
 
+from awsrn_keras.upscaling import cluster, worker
 from awsrn_keras.upscaling.engines import make_engine
 from awsrn_keras.upscaling.files import UpscaleOptions, upscale_files
 from awsrn_keras.upscaling.jobs import plan
 
 optional("upath")
+ray = optional("ray")
 cluster_utils = optional("ray.cluster_utils")
 PICTURES = 40
 
@@ -82,15 +84,15 @@ def contents(path):
 @pytest.mark.slow
 def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
     out = tmp_path / "out"
-    cluster = cluster_utils.Cluster(
+    nodes = cluster_utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     try:
-        raylet = cluster.add_node(num_cpus=1).all_processes["raylet"][0].process
-        run = Run(folder / "in", "-o", out, "--engine", "litert", "--cluster", cluster.address)
+        raylet = nodes.add_node(num_cpus=1).all_processes["raylet"][0].process
+        run = Run(folder / "in", "-o", out, "--engine", "litert", "--cluster", nodes.address)
         lines = run.lines(5)
         assert lines[0] == "Computing on a Ray cluster: 2 nodes, 2 workers of 1 core\n"
-        head = cluster.head_node.all_processes["raylet"][0].process
+        head = nodes.head_node.all_processes["raylet"][0].process
         (worker,) = (
             process
             for process in psutil.Process(head.pid).children()
@@ -102,7 +104,7 @@ def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
         status, rest, err = run.finish()
         assert head.poll() is None  # the cluster of others goes on
     finally:
-        cluster.shutdown()
+        nodes.shutdown()
 
     assert status == 0
     assert "error" not in err
@@ -110,6 +112,34 @@ def test_a_killed_worker_and_a_killed_node(folder, tmp_path):
     assert sorted(done) == sorted(map(str, (folder / "in").iterdir()))
     assert rest[-1] == "40 of 40 pictures upscaled"
     assert contents(out) == contents(folder / "expected")
+
+
+class Fragile(worker.Worker):
+    """A worker whose process ends at once on the picture 07.png."""
+
+    def upscale(self, job, options):
+        if job.source.name == "07.png":
+            os._exit(1)
+        return super().upscale(job, options)
+
+
+@pytest.mark.slow
+def test_a_picture_that_kills_workers_takes_no_other_along(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "Worker", Fragile)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
+    out = tmp_path / "out"
+    jobs, _ = plan([str(folder / "in" / f"{number:02}.png") for number in range(10)], str(out))
+    counted = []
+    workers = cluster.Cluster("local", "awsrn_sd_x2", "litert", "float")
+    outcomes = workers.upscale(jobs, UpscaleOptions(), lambda *values: counted.append(values))
+    failed = {
+        job.source.name: str(outcome) for job, outcome in outcomes if not isinstance(outcome, list)
+    }
+    assert failed.keys() == {"07.png"}
+    assert failed["07.png"].startswith(f"{folder}/in/07.png: 3 workers died (")
+    assert [values[1:] for values in counted] == [(done, 10) for done in range(1, 11)]
+    assert len(contents(out)) == 9
+    assert contents(out).items() <= contents(folder / "expected").items()
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def memory():
 
 @pytest.fixture(scope="module")
 def s3():
-    """Options of s3fs for an S3 server."""
+    """The address of an S3 server."""
     optional("moto")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -132,6 +132,7 @@ def test_videos_are_files(folder, memory):
         run(["upscale", "memory://in/a.mp4", "-o", "out", "--cluster", "local", *HOW])
 
 
+@pytest.mark.slow
 def test_s3(folder, s3, monkeypatch, capsys):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -147,5 +148,8 @@ def test_s3(folder, s3, monkeypatch, capsys):
     assert_same(folder / "expected", bucket / "out")
     assert run([*command, "--skip-existing"]) == 0
     assert "2 were there already" in capsys.readouterr().out
+    cluster = ["--cluster", "local", "--overwrite"]
+    subprocess.run([sys.executable, "-m", "awsrn_keras", *command, *cluster], check=True)
+    assert_same(folder / "expected", bucket / "out")
     with pytest.raises(InputError, match=r"s3://nowhere/out: .*[Bb]ucket"):
         run(["upscale", "s3://photos/in", "-o", "s3://nowhere/out", *HOW])

@@ -38,6 +38,19 @@ def test_upscale_measures_whole_commands(tmp_path):
 
 
 @pytest.mark.slow
+def test_cluster_measures_rates_beside_one_process(tmp_path):
+    options = ["--pictures", 6, "--tiny", 6, "--runs", 1, "--preset", "awsrn_nano_x2"]
+    printed = run("cluster", *options, "--json", tmp_path / "figures.json")
+
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    alone, cluster = figures["small"]["one process"], figures["small"]["cluster"]
+    assert figures["ratio"] == cluster["rate"] / alone["rate"] > 0
+    assert 0 < alone["start_seconds"] < cluster["start_seconds"]
+    assert f"cluster to one process: {figures['ratio']:.3f}" in printed
+    assert f"{figures['overhead_ms']:.1f} ms" in printed
+
+
+@pytest.mark.slow
 def test_nano_front_keeps_what_is_trained_and_draws_it(tmp_path):
     out, plot = ["-o", tmp_path / "front"], tmp_path / "front.png"
     train = ["--data", "sample", "--val", "sample", "--steps", 5, "--shape", "kernels_3"]

@@ -18,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from clips import make_clip
 from PIL import Image
 from skimage import data
@@ -46,6 +47,7 @@ PARSED_ONLY = {
     "benchmarks/nano_front.py": "most of an hour; tests/test_benchmarks.py",
     "benchmarks/rivals.py": "minutes of timing; tests/test_rivals.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
+    "benchmarks/cluster.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
     "docs/figures.py": "writes the pictures of these pages, which somebody has to look at",
 }
@@ -64,6 +66,9 @@ NOT_OURS = {
     "import cv2": "no requirement",
     "onnxruntime-web": "for browsers",
     "pnnx": "no requirement",
+    "ray start": "several machines; two nodes on one: tests/upscaling/test_cluster.py",
+    "kubectl": "no Kubernetes here; the manifest is read below",
+    "FROM rayproject": "no Docker here",
 }
 INSTALLS = ("make", "pip install", "pytest", "apt")  # not run, but read below
 PHOTO_PRESETS = {f"awsrn_{size}_x{scale}_photo" for size in ("nano", "sd") for scale in (2, 4)}
@@ -241,7 +246,7 @@ RUN = dict.fromkeys(page for page, _ in ALL if page.parent != LAB)
 def test_the_commands_of_a_page_run(page, place, trained, capsys):
     for words in commands(page):
         module, name, arguments = program(words)
-        if name in PARSED_ONLY or waits_for_a_preset(words):
+        if name in PARSED_ONLY or waits_for_a_preset(words) or is_elsewhere(words):
             continue
         arguments = shortened(name, arguments)
         if name == "training/fit.py" and "-o" not in arguments:
@@ -257,6 +262,19 @@ def test_the_commands_of_a_page_run(page, place, trained, capsys):
 def waits_for_a_preset(words):
     """Whether a command names a preset for photographs that is not there yet."""
     return bool((PHOTO_PRESETS - awsrn_keras.presets().keys()) & set(words))
+
+
+def is_elsewhere(words):
+    """Whether a command needs a bucket or a cluster; tests/upscaling has them."""
+    return "auto" in words or any(word.startswith("s3://") for word in words)
+
+
+def test_the_job_for_kubernetes_is_a_command_of_ours():
+    job = yaml.safe_load((ROOT / "docs/kuberay.yaml").read_text())
+    module, _, arguments = program(
+        ["-m", "awsrn_keras", *shlex.split(job["spec"]["entrypoint"])[1:]]
+    )
+    assert module.parser().parse_args(arguments).cluster == "auto"
 
 
 def shortened(name, arguments):

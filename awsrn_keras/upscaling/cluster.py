@@ -241,12 +241,15 @@ def _join(address: str) -> ModuleType:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
-            cures = {"local": "is Ray installed whole?", "auto": "ray start --head starts one"}
-            cure = cures.get(address, f"ray start --address={address} adds this machine to it")
+            why = " ".join(str(error).split())[:250]
             if "InvalidAuthToken" in messages():
-                cure = "set RAY_AUTH_MODE=token and copy ~/.ray/auth_token from its head"
+                why += " (set RAY_AUTH_MODE=token, with ~/.ray/auth_token from its head)"
+            elif address not in ("local", "auto"):
+                why += f" (ray start --address={address} adds this machine to it)"
+            elif "Could not find" in why:
+                why = "this machine belongs to no Ray cluster; ray start --head starts one."
             ray.shutdown()
-            raise InputError(f"--cluster {address}: {_line(error)} ({cure})") from None
+            raise InputError(f"--cluster {address}: {why}") from None
     return ray
 
 

@@ -19,6 +19,12 @@ with ProgressBar() as bar:
             time.sleep(0.03)
         bar.clear()
         print(f"{name} is done", flush=True)
+    bar.start("Pictures", "pictures")
+    bar.update(1, 9)
+    bar.clear()
+    print("one is done", flush=True)
+    bar.update(2, 9)  # it is shown again and goes on
+    time.sleep(0.3)
     assert ("rich" in sys.modules) == sys.stderr.isatty()
     bar.start("third")
     time.sleep(0.3)
@@ -46,17 +52,17 @@ def test_a_bar_moves_on_a_terminal_and_leaves_nothing_behind():
     shown = shown.decode()
 
     assert result.returncode == 3
-    for text in ("Counting", "first [1/2].png", "second", "third", "100%"):
+    for text in ("Counting", "first [1/2].png", "second", "third", "100%", "22%", "pictures/s"):
         assert text in shown
     assert "\n" not in shown.split("\033[2K")[-1]  # the last line is erased
-    assert shown.count("\033[?25l") == shown.count("\033[?25h") == 4  # the cursor is back
-    assert result.stdout == "first [1/2].png is done\nsecond is done\n"  # not mixed up
+    assert shown.count("\033[?25l") == shown.count("\033[?25h") == 6  # the cursor is back
+    assert result.stdout == "first [1/2].png is done\nsecond is done\none is done\n"  # not mixed up
 
 
 def test_without_a_terminal_short_work_shows_nothing():
     result = run(stderr=subprocess.PIPE)
     assert (result.returncode, result.stderr) == (3, "")
-    assert result.stdout == "first [1/2].png is done\nsecond is done\n"
+    assert result.stdout == "first [1/2].png is done\nsecond is done\none is done\n"
 
 
 def test_without_a_terminal_long_work_shows_a_line_now_and_then(monkeypatch, capsys):

@@ -364,7 +364,7 @@ def _cluster(model: str, precision: str, options: argparse.Namespace) -> "Cluste
     from ..upscaling.engines import choose_engine
 
     engine = choose_engine(model, options.engine, precision)
-    if model not in presets():
+    if model not in presets() and os.path.exists(model):
         model = os.path.abspath(model)
     cluster = Cluster(options.cluster, model, engine, precision, options.scale)
     print(cluster, flush=True)

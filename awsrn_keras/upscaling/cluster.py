@@ -4,10 +4,12 @@ A worker is an actor of Ray with an engine of its own. Only paths travel: worker
 and write results themselves, so every node must see both.
 """
 
+import contextlib
 import functools
 import logging
 import os
 import secrets
+import signal
 import socket
 import time
 from collections import Counter, deque
@@ -15,12 +17,13 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from .. import __version__
 from ..command_line import cpu_cores, messages_kept_back
 from ..errors import InputError
 from ..files import existing_part, remove_unfinished
 from .files import UpscaleOptions
 from .jobs import Job
-from .worker import Worker, unseen
+from .worker import Worker, obstacle
 
 _AT_ONCE = 2  # pictures that a worker has: one is read or written while the other is computed
 _TRIES = 3  # of a picture whose worker dies, and of starting a worker
@@ -60,7 +63,9 @@ class Cluster:
         actor = self._ray.remote(Worker).options(
             num_cpus=threads, num_gpus=gpus, memory=memory, max_concurrency=_AT_ONCE
         )
-        self._new_worker = functools.partial(actor.remote, model, engine, precision, scale, threads)
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        how = model, engine, precision, scale, threads, backend
+        self._new_worker = functools.partial(actor.remote, *how)
         self._starting: dict[Any, Any] = {}  # what their starts will return -> workers
         self._load: dict[Any, int] = {}  # workers -> how many pictures they have
         self._begun: dict[Any, tuple[Any, Job, int]] = {}  # outcomes -> worker, job, load
@@ -103,7 +108,8 @@ class Cluster:
                 if progress:
                     progress(job, done, len(jobs))
         finally:
-            self._ray.shutdown()
+            with _interrupts_held():
+                self._ray.shutdown()
             for _, job, _ in self._begun.values():
                 remove_unfinished(job.target)
 
@@ -190,7 +196,7 @@ class Cluster:
 
     def _check_nodes(self, jobs: list[Job]) -> None:
         """Raise an `InputError` unless all nodes see a picture and the folder for results."""
-        ray, check = self._ray, self._ray.remote(unseen)
+        ray, check = self._ray, self._ray.remote(obstacle)
         on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         source = next((job.source for job in jobs if job.source.is_file()), jobs[0].source)
         probe = existing_part(jobs[0].target.parent) / f".awsrn-{secrets.token_hex(8)}"
@@ -203,19 +209,14 @@ class Cluster:
                         num_cpus=0, scheduling_strategy=on_node(node["NodeID"], soft=False)
                     )
                     name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                    answers[there.remote(probe, source)] = name
+                    answers[there.remote(probe, source, __version__)] = name
             for answer, name in answers.items():
                 try:
-                    hidden = ray.get(answer, timeout=_CHECK)
+                    found = ray.get(answer, timeout=_CHECK)
                 except ray.exceptions.RayError as error:
-                    raise InputError(
-                        f"{name}: awsrn-keras does not run there ({_line(error)})"
-                    ) from None
-                if hidden:
-                    raise InputError(
-                        f"{hidden}: {name} does not see it or cannot write there: inputs and "
-                        "outputs must be in a folder that all nodes share, or URLs."
-                    )
+                    found = f"cannot run awsrn-keras ({_line(error)})"
+                if found:
+                    raise InputError(f"{name} {found}")
         finally:
             probe.unlink()
 
@@ -237,7 +238,7 @@ def _join(address: str) -> ModuleType:
         more["include_dashboard"] = False
     elif address != "auto":
         _check_address(address)
-    with messages_kept_back() as messages:
+    with _interrupts_held(), messages_kept_back() as messages:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
@@ -251,6 +252,19 @@ def _join(address: str) -> ModuleType:
             ray.shutdown()
             raise InputError(f"--cluster {address}: {why}") from None
     return ray
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end: half started or half stopped, Ray ends by SIGSEGV (2.60)."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _check_address(address: str) -> None:

@@ -6,6 +6,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+from .. import __version__
 from ..errors import InputError
 from ..files import check_folder
 from .engine import Engine
@@ -19,19 +20,28 @@ class Worker:
 
     Args:
         model, engine, precision, scale, threads: As of `make_engine`.
+        backend: Of Keras.
     """
 
     def __init__(
-        self, model: str, engine: str, precision: str, scale: int | None, threads: int
+        self,
+        model: str,
+        engine: str,
+        precision: str,
+        scale: int | None,
+        threads: int,
+        backend: str,
     ) -> None:
         make = functools.partial(make_engine, model, engine, scale=scale, threads=threads)
         self._make, self._float_engine = make, functools.cache(make)
-        self._precision, self._threads = precision, threads
+        self._precision = precision
+        self._environment = {"KERAS_BACKEND": backend}
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
+            self._environment[name] = str(threads)  # of TensorFlow and JAX
 
     def start(self) -> InputError | None:
         """Make the engine; what is wrong, if anything."""
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
-            os.environ[name] = str(self._threads)  # TensorFlow and JAX read them when imported
+        os.environ |= self._environment
         try:
             self._engine: Engine = self._make(precision=self._precision)
         except InputError as error:
@@ -51,15 +61,24 @@ class Worker:
         return outcome
 
 
-def unseen(probe: Path, source: Path) -> Path | None:
-    """Which of them this node does not see: a file in the folder for results, and a picture.
+def obstacle(probe: Path, source: Path, version: str) -> str | None:
+    """Why this node cannot work, if so.
 
-    The folder is also what it returns if it cannot be written to.
+    Args:
+        probe: A file in the folder for results.
+        source: A picture.
+        version: Of this package where the command runs.
     """
+    if __version__ != version:
+        return f"has awsrn-keras {__version__}, not {version}."
     try:
         check_folder(probe.parent)
-        if not probe.is_file():
-            return probe.parent
+        hidden = next((path for path in (probe, source) if not path.is_file()), None)
     except (InputError, OSError):
-        return probe.parent
-    return None if source.is_file() else source
+        hidden = probe
+    if hidden is None:
+        return None
+    return (
+        f"does not see {source if hidden == source else probe.parent} or cannot write there; "
+        "inputs and outputs must be in a folder that all nodes share, or URLs."
+    )

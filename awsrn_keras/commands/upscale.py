@@ -184,6 +184,8 @@ def run(options: argparse.Namespace) -> int:
             bar.update(done, total)
 
         try:
+            if options.cluster:
+                bar.start("Starting workers")
             for work, checked in zip(works, possible, strict=True):
                 for job, outcome in work.upscale(checked, show):
                     if isinstance(outcome, BaseException):

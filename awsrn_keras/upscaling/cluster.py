@@ -61,7 +61,11 @@ class Cluster:
         threads = 1 if gpus else max(1, threads)
         self._needs = {"CPU": threads, "memory": memory} | ({"GPU": 1} if gpus else {})
         actor = self._ray.remote(Worker).options(
-            num_cpus=threads, num_gpus=gpus, memory=memory, max_concurrency=_AT_ONCE
+            num_cpus=threads,
+            num_gpus=gpus,
+            memory=memory,
+            max_concurrency=_AT_ONCE,
+            enable_task_events=False,  # the head would keep some for every picture
         )
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         how = model, engine, precision, scale, threads, backend

@@ -7,7 +7,7 @@ from skimage import data
 from awsrn_keras import AWSRN, fuse, presets
 from awsrn_keras.errors import InputError
 from awsrn_keras.network.presets import WEIGHTS
-from awsrn_keras.upscaling.engines import choose_engine
+from awsrn_keras.upscaling.engines import choose_engine, make_engine
 from awsrn_keras.upscaling.keras_engine import KerasEngine
 from awsrn_keras.upscaling.litert_engine import LiteRTEngine, tflite_path
 from awsrn_keras.upscaling.upscale import upscale, upscale_with
@@ -32,6 +32,13 @@ def test_the_file_of_every_preset_is_made_from_its_weights(name):
     assert expected.std() > 30
     assert np.abs(result.clip(0, 255) - expected).mean() < 0.1  # weights of 16 bits
     assert tflite_path(name).stat().st_size < 1.2 * 2 * fuse(model).count_params()
+
+
+@pytest.mark.parametrize("precision", ["float", "int8"])
+def test_the_number_of_threads_changes_no_bit(precision):
+    one, two = (make_engine("awsrn_sd_x2", "litert", precision, threads=n) for n in (1, 2))
+    window = photograph(137, 201).astype(one.dtype)
+    np.testing.assert_array_equal(one(window), two(window))
 
 
 def test_windows_of_changing_shape():

@@ -4,25 +4,20 @@ A worker is an actor of Ray with an engine of its own. Only paths travel: worker
 and write results themselves, so every node must see both.
 """
 
-import contextlib
 import functools
-import logging
 import os
 import secrets
-import signal
-import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 from .. import __version__
-from ..command_line import cpu_cores, messages_kept_back
 from ..errors import InputError
 from ..files import existing_part, remove_unfinished
 from .files import UpscaleOptions
 from .jobs import Job
+from .ray_connection import check_head, join, last_line, leave
 from .worker import Worker, obstacle
 
 _AT_ONCE = 2  # pictures that a worker has: one is read or written while the other is computed
@@ -32,7 +27,6 @@ _CHECK = 60  # seconds within which a node must answer
 _SILENCE = 20  # seconds after which a head that does not answer has died
 # What a worker needs for photographs of 12 megapixels.
 _WORKER_BYTES = {"litert": 2**30, "keras": 2 * 2**30}
-_OBJECT_STORE_BYTES = 80 * 2**20  # close to the least that Ray takes
 
 
 class Cluster:
@@ -53,7 +47,7 @@ class Cluster:
     def __init__(
         self, address: str, model: str, engine: str, precision: str, scale: int | None = None
     ) -> None:
-        self._ray = _join(address)
+        self._ray = join(address)
         resources = self._ray.cluster_resources()
         memory = _WORKER_BYTES[engine]
         gpus = int(engine == "keras" and resources.get("GPU", 0) >= 1)
@@ -112,8 +106,7 @@ class Cluster:
                 if progress:
                     progress(job, done, len(jobs))
         finally:
-            with _interrupts_held():
-                self._ray.shutdown()
+            leave(self._ray)
             for _, job, _ in self._begun.values():
                 remove_unfinished(job.target)
 
@@ -136,7 +129,9 @@ class Cluster:
                     if deaths[job] < _TRIES:
                         waiting.append(job)
                         continue
-                    outcome = InputError(f"{job.source}: {_TRIES} workers died ({_line(error)})")
+                    outcome = InputError(
+                        f"{job.source}: {_TRIES} workers died ({last_line(error)})"
+                    )
                 if worker in self._load:
                     self._load[worker] -= load
                 if deaths[job]:
@@ -167,7 +162,7 @@ class Cluster:
             except self._ray.exceptions.RayError as error:
                 self._failed_starts += 1
                 if self._failed_starts >= _TRIES and not self._load:
-                    raise InputError(f"No worker can be started: {_line(error)}") from None
+                    raise InputError(f"No worker can be started: {last_line(error)}") from None
                 continue
             if wrong:
                 raise wrong
@@ -180,7 +175,7 @@ class Cluster:
             return
         self._next_look = time.monotonic() + _LOOK
         try:
-            _check_address(self._ray.get_runtime_context().gcs_address)
+            check_head(self._ray.get_runtime_context().gcs_address)
             self._silent = 0
         except InputError:  # Ray would end this process after a minute, without a word
             self._silent += 1
@@ -218,70 +213,8 @@ class Cluster:
                 try:
                     found = ray.get(answer, timeout=_CHECK)
                 except ray.exceptions.RayError as error:
-                    found = f"cannot run awsrn-keras ({_line(error)})"
+                    found = f"cannot run awsrn-keras ({last_line(error)})"
                 if found:
                     raise InputError(f"{name} {found}")
         finally:
             probe.unlink()
-
-
-def _join(address: str) -> ModuleType:
-    """Ray, connected to a cluster, without its messages and statistics."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns
-    try:
-        import ray
-        import ray.util.scheduling_strategies
-    except ImportError as error:
-        raise InputError(f"--cluster needs Ray ({error}): pip install ray.") from None
-    # A node that dies prints its log on the driver; there is no public switch (Ray 2.60).
-    ray._private.worker._worker_logs_enabled = False
-    more: dict[str, Any] = {}
-    if address == "local":
-        more = {"num_cpus": cpu_cores(), "object_store_memory": _OBJECT_STORE_BYTES}
-        more["include_dashboard"] = False
-    elif address != "auto":
-        _check_address(address)
-    with _interrupts_held(), messages_kept_back() as messages:
-        try:
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
-        except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
-            why = " ".join(str(error).split())[:250]
-            if "InvalidAuthToken" in messages():
-                why += " (set RAY_AUTH_MODE=token, with ~/.ray/auth_token from its head)"
-            elif address not in ("local", "auto"):
-                why += f" (ray start --address={address} adds this machine to it)"
-            elif "Could not find" in why:
-                why = "this machine belongs to no Ray cluster; ray start --head starts one."
-            ray.shutdown()
-            raise InputError(f"--cluster {address}: {why}") from None
-    return ray
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end: half started or half stopped, Ray ends by SIGSEGV (2.60)."""
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
-
-
-def _check_address(address: str) -> None:
-    """Raise an `InputError` unless something listens there: Ray would try for two minutes."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise InputError(f"--cluster {address}: give local, auto or HOST:PORT.")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--cluster {address}: cannot be reached ({_line(error)}).") from None
-
-
-def _line(error: BaseException) -> str:
-    """The last line of an error, where Ray puts what went wrong."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]

@@ -8,7 +8,6 @@ bicubic's, and leaves the model in runs/awsrn_sd_x2_<time>/.
 """
 
 import argparse
-import contextlib
 import errno
 import os
 import time
@@ -30,6 +29,8 @@ from training.fitting.config import (
     with_options,
     with_tuples,
 )
+from training.fitting.hosts import check_same, check_same_data, on_hosts, run_folder, share
+from training.fitting.hosts import resume as resumed
 from training.fitting.run_folder import RunFolder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -108,6 +109,13 @@ def parser() -> argparse.ArgumentParser:
         help="share every batch among all GPUs of this machine (default: one GPU)",
     )
     add(
+        "--hosts",
+        metavar="HOST:PORT,HOST,...",
+        help="share every batch among all GPUs of these machines, each of which runs this command "
+        "(KERAS_BACKEND=jax); auto where Slurm, Kubernetes or Ray tell where they are",
+    )
+    add("--host-index", metavar="INT", type=int, help="this machine's place in --hosts, from 0")
+    add(
         "--recipe",
         choices=RECIPES,
         default="quick",
@@ -119,8 +127,19 @@ def parser() -> argparse.ArgumentParser:
     return parse
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     options = vars(parser().parse_args(arguments))
+    hosts, index = options.pop("hosts"), options.pop("host_index")
+    if hosts is not None:
+        return on_hosts(fit, options, hosts, index)
+    if index is not None:
+        raise InputError("--host-index needs --hosts.")
+    fit(options)
+    return 0
+
+
+def fit(options: dict) -> None:
+    """Train as the options say that were given; of many hosts all but the first are silent."""
     recipe, path, resume = (options.pop(k) for k in ("recipe", "run_dir", "resume"))
     distribute, strict = options.pop("distribute"), options.pop("strict")
     given: dict[str, Any] = with_tuples(options)
@@ -128,16 +147,16 @@ def main(arguments: list[str] | None = None) -> None:
         given["degrade"] = Degradation.named(given["degrade"])
     if resume and path is None:
         raise InputError("--resume needs --run-dir with the folder of the run.")
-    if resume:
-        with contextlib.closing(RunFolder(path)) as folder:
-            run(folder, folder.resume(given), distribute, strict, resumed=True)
-    else:
-        new = with_options(RECIPES[recipe], given)
-        lengths = [option(name) for name in ("epochs", "steps_per_epoch") if name in given]
-        if new.minutes is not None and lengths:
-            raise InputError(f"--minutes sets the length of the run: leave out {lengths[0]}.")
-        with contextlib.closing(RunFolder(path or default_folder(new))) as folder:
+    new = with_options(RECIPES[recipe], {} if resume else given)
+    lengths = [option(name) for name in ("epochs", "steps_per_epoch") if name in given]
+    if new.minutes is not None and lengths:
+        raise InputError(f"--minutes sets the length of the run: leave out {lengths[0]}.")
+    with run_folder(path or default_folder(new)) as folder:
+        if resume:
+            run(folder, resumed(folder, given), distribute, strict, resuming=True)
+        else:
             folder.check_unused()
+            check_same(new)
             run(folder, new, distribute, strict)
 
 
@@ -146,7 +165,7 @@ def default_folder(config: Config) -> Path:
 
 
 def run(
-    folder: RunFolder, config: Config, distribute: bool, strict: bool, resumed: bool = False
+    folder: RunFolder, config: Config, distribute: bool, strict: bool, resuming: bool = False
 ) -> None:
     if config.deterministic:  # JAX reads it when it starts
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC_JAX}"
@@ -156,14 +175,16 @@ def run(
     from training.fitting.report import report
     from training.fitting.trainer import load_data, steps_for, train, use_determinism, with_branches
 
-    devices = devices_for(config.batch_size) if distribute else []
+    hosts = share()[1]
+    devices = devices_for(config.batch_size) if distribute or hosts > 1 else []
     if config.deterministic:
         use_determinism()
-    if not resumed:
+    if not resuming:
         config = with_branches(config)
     data, validation = load_data(config, strict)
+    check_same_data(data)
     print(on_validation(config), flush=True)
-    if config.minutes is not None and not resumed:
+    if config.minutes is not None and not resuming:
         config = steps_for(config, config.minutes, data, devices)
     print(
         f"{config.variant} x{config.scale}: {len(data)} training and {len(validation)} validation "
@@ -172,8 +193,10 @@ def run(
     )
     if devices:
         print(f"every batch shared by {', '.join(devices)}", flush=True)
+    if hosts > 1:
+        print(f"on {hosts} hosts")
     try:
-        model = train(config, data, validation, folder, resumed, devices)
+        model = train(config, data, validation, folder, resuming, devices)
         report(model, validation, folder)
     except OSError as error:
         if error.errno not in DISK_FULL:

@@ -80,6 +80,8 @@ class CropReader:
     Args:
         bank, batch_size, patch_size, seed, degrade: As for `crop_dataset`.
         ahead: Batches that are cut in advance.
+        share: `(i, n)` for every n-th crop of a batch alone, from its crop i on; n divides
+            the batch size.
 
     Raises:
         InputError: Every image is smaller than a patch.
@@ -93,10 +95,13 @@ class CropReader:
         seed: int,
         ahead: int = 4,
         degrade: Degradation | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         usable = _large_enough(bank, patch_size)
+        offset, stride = share
+        count = batch_size // stride
         self._cut = lambda step: crop_batch(
-            bank, usable, patch_size, seed, step * batch_size, batch_size, degrade
+            bank, usable, patch_size, seed, step * batch_size + offset, count, degrade, stride
         )
         self._ahead = ahead
         self._batches: dict[int, Future] = {}
@@ -123,22 +128,24 @@ def crop_batch(
     first: int,
     count: int,
     degrade: Degradation | None = None,
+    stride: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Examples `first` to `first + count - 1`: uint8 LR and HR `(count, side, side, 3)`.
+    """`count` examples, `first`, `first + stride`, ...: uint8 LR and HR `(count, side, side, 3)`.
 
     `images` are the numbers of the images in the bank to draw from.
     """
     sides = patch_size, patch_size * bank.scale
     lr, hr = (np.empty((count, side, side, 3), np.uint8) for side in sides)
     # Philox makes four words from each value of its counter: those of example i from i.
-    words = np.random.Philox(key=_key(seed, 0)).advance(first).random_raw(4 * count)
-    for k, (down, right, turn, _) in enumerate(words.reshape(count, 4).tolist()):
-        turns, place = divmod(first + k, len(images))
+    words = np.random.Philox(key=_key(seed, 0)).advance(first).random_raw(4 * count * stride)
+    for k, (down, right, turn, _) in enumerate(words.reshape(-1, 4)[::stride].tolist()):
+        example = first + k * stride
+        turns, place = divmod(example, len(images))
         pair = bank.pair(images[_order_of_pass(seed, turns, len(images))[place]])
         low, high = crop_pair(*pair, patch_size, down, right)
         if degrade:
             corner = crop_corner(pair[0], patch_size, down, right)
-            random = np.random.Generator(np.random.Philox(key=_key(seed, first + k + 2**63)))
+            random = np.random.Generator(np.random.Philox(key=_key(seed, example + 2**63)))
             low = degraded_patch(*pair, corner, patch_size, degrade, random)
         crops = orient_pair(low, high, turn)
         for side, crop in zip((lr, hr), crops, strict=True):

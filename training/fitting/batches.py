@@ -10,15 +10,18 @@ from awsrn_keras.data import CropReader, PairBank, crop_dataset
 from .config import Config
 
 
-def training_data(config: Config, data: PairBank, first_step: int = 0) -> Iterable:
+def training_data(
+    config: Config, data: PairBank, first_step: int = 0, share: tuple[int, int] = (0, 1)
+) -> Iterable:
     """Batches `first_step` and on: float32 LR and HR crops, RGB 0..255, without end.
 
     Which examples a batch holds depends on `config` and its number only, not on the backend.
+    On JAX a host may take its `share` of each alone, as `CropReader` does.
     """
     options = (data, config.batch_size, config.patch_size, config.seed)
     if keras.backend.backend() == "tensorflow":
         return crop_dataset(*options, first_step, config.degrade)
-    return CropSequence(CropReader(*options, degrade=config.degrade), first_step)
+    return CropSequence(CropReader(*options, degrade=config.degrade, share=share), first_step)
 
 
 class CropSequence(keras.utils.PyDataset):

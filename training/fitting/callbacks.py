@@ -1,12 +1,9 @@
 """Keras callbacks of a training run: validation, saved state, progress on the terminal."""
 
-import contextlib
 import csv
 import math
-import os
 import sys
 import time
-from collections.abc import Iterator
 from typing import Never
 
 import keras
@@ -30,25 +27,22 @@ from .run_folder import Progress, RunFolder
 ADVICE_AFTER = 60  # seconds
 
 
-@contextlib.contextmanager
-def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Inside, `model` has its averaged weights (`--ema`); afterwards its own again."""
-    own = [variable.numpy() for variable in model.trainable_variables]
+def averaged_weights(model: keras.Model) -> list[np.ndarray]:
+    """The weights with the averages of `--ema`, if any, in place of the last ones."""
+    # As tensors, since many hosts compare arrays that they assign, which takes its time.
+    own = [keras.ops.convert_to_tensor(variable) for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    if keras.backend.backend() == "jax":  # else weights and averages are the same buffers,
-        for variable in model.trainable_variables:  # and predicting gives those of weights away
-            variable.assign(variable.numpy().copy())
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, own, strict=True):
-            variable.assign(value)
+    averages = model.get_weights()
+    for variable, value in zip(model.trainable_variables, own, strict=True):
+        variable.assign(value)
+    return averages
 
 
 class ValidationPSNR(keras.callbacks.Callback):
     """Adds `val_psnr` to the epoch's logs: mean PSNR on Y, dB, over a crop of each image.
 
     Args:
+        network: Has the averaged weights after each epoch, and is scored; on one device.
         bank: The validation images.
         conditions: Of `degraded_image`; the mean is taken over all of them.
         crop: Largest side of the central LR crop, pixels, so that validation stays short; of
@@ -60,9 +54,14 @@ class ValidationPSNR(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, bank: PairBank, conditions: tuple[str, ...] = ("clean",), crop: int = 96
+        self,
+        network: AWSRN,
+        bank: PairBank,
+        conditions: tuple[str, ...] = ("clean",),
+        crop: int = 96,
     ) -> None:
         super().__init__()
+        self.network = network
         pairs = (
             _central_crops(lr, hr, min(crop, *lr.shape[:2]), bank.scale) for lr, hr in bank.pairs()
         )
@@ -75,14 +74,14 @@ class ValidationPSNR(keras.callbacks.Callback):
         self.bicubic_psnr = score_bank(lambda lr: bicubic(lr, bank.scale), self.crops).psnr
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        with averaged_weights(self.model):
-            logs["val_psnr"] = self.mean_psnr()
+        self.network.set_weights(averaged_weights(self.model))
+        logs["val_psnr"] = self.mean_psnr()
 
     def mean_psnr(self) -> float:
         return score_bank(self._upscale, self.crops).psnr
 
     def _upscale(self, lr: np.ndarray) -> np.ndarray:
-        return self.model.predict_on_batch(lr[None].astype("float32"))[0]
+        return self.network.predict_on_batch(lr[None].astype("float32"))[0]
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -97,6 +96,7 @@ class SaveRun(keras.callbacks.Callback):
         facts: About the run, for the record of the best weights (see `training/lineage.py`).
         bicubic_psnr: For comparison in curves.png, dB.
         interrupt: Tells when to stop.
+        network: Has the averaged weights.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class SaveRun(keras.callbacks.Callback):
         facts: dict,
         bicubic_psnr: float,
         interrupt: Interrupt,
+        network: AWSRN,
     ) -> None:
         super().__init__()
         self.loss = config.loss
@@ -116,13 +117,16 @@ class SaveRun(keras.callbacks.Callback):
         self.facts = facts
         self.bicubic_psnr = bicubic_psnr
         self.interrupt = interrupt
+        self.network = network
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict) -> None:
         steps = batch + 1
-        if self.interrupt.signal is None or self.progress.step + steps == self.steps_per_epoch:
+        in_epoch = self.progress.step + steps
+        done = self.progress.epoch * self.steps_per_epoch + in_epoch
+        if not self.interrupt.after(done) or in_epoch == self.steps_per_epoch:
             return  # in the second case the end of the epoch is next
         self._count(steps, logs)
         if keras.backend.backend() == "jax":
@@ -165,10 +169,9 @@ class SaveRun(keras.callbacks.Callback):
             "steps": history[-1]["steps"],
             "hours": round(sum(row["seconds"] for row in history) / 3600, 4),
         }
-        with averaged_weights(self.model):
-            with replacing(self.folder.best_weights) as temporary:
-                save_plain_weights(self.model, temporary)
-            self.folder.record(trained={**trained, "weights": digest(self.model)})
+        with replacing(self.folder.best_weights) as temporary:
+            save_weights(self.network, temporary)
+        self.folder.record(trained={**trained, "weights": digest(self.network)})
 
     def _stop(self) -> None:
         done = self.progress.epoch * self.steps_per_epoch + self.progress.step
@@ -195,13 +198,6 @@ class SaveRun(keras.callbacks.Callback):
             writer = csv.DictWriter(file, fieldnames=history[0])
             writer.writeheader()
             writer.writerows(history)
-
-
-def save_plain_weights(model: AWSRN, path: os.PathLike) -> None:
-    """Save the weights without the optimizer's state (three times their size)."""
-    plain = type(model).from_config(model.get_config())
-    plain.set_weights(model.get_weights())
-    save_weights(plain, path)
 
 
 class StopOnDivergence(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""`--distribute`: one model on all local devices, each with its share of every batch."""
+"""`--distribute`, `--hosts`: one model on all devices, each with its share of every batch."""
 
 import contextlib
 import platform
@@ -11,7 +11,7 @@ from awsrn_keras.errors import InputError
 
 
 def devices_for(batch_size: int) -> list[str]:
-    """Names of all local GPUs, or of several virtual processors where there is no GPU.
+    """Names of the GPUs of all hosts, or of the processors where there is no GPU.
 
     Raises:
         InputError: There is nothing to distribute over, or the batch cannot be divided.
@@ -21,8 +21,8 @@ def devices_for(batch_size: int) -> list[str]:
         raise InputError(f"--distribute: {backend} finds no GPU here; leave it out.")
     if batch_size % len(names):
         raise InputError(
-            f"--distribute: --batch-size {batch_size} cannot be divided among {len(names)} "
-            f"devices; give a multiple of {len(names)}."
+            f"--batch-size {batch_size} cannot be divided among {len(names)} devices; give a "
+            f"multiple of {len(names)}."
         )
     return names
 
@@ -50,7 +50,8 @@ def replicated(names: list[str]) -> Iterator[None]:
     if not names:
         yield
     elif keras.backend.backend() == "jax":
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+        data_parallel = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+        keras.distribution.set_distribution(data_parallel)
         try:
             yield
         finally:

@@ -46,26 +46,31 @@ class RunFolder:
 
     The training state is one weights file named by its epoch plus `state.json`, which is
     replaced last and names it: whatever moment a kill comes, the two belong together.
+
+    Args:
+        path: What messages call it.
+        place: Where it lies, if that is elsewhere.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, place: str | os.PathLike | None = None) -> None:
         self.path = Path(path)
-        self.config_file = self.path / "config.json"
-        self.metrics_file = self.path / "metrics.csv"
-        self.best_weights = self.path / "best.weights.h5"
-        self.model_file = self.path / "model.keras"
-        self.curves_file = self.path / "curves.png"
-        self.preview_file = self.path / "preview.png"
-        self.tensorboard = self.path / "tensorboard"
-        self.checkpoint = self.path / "checkpoint"
+        self.place = Path(place or path)
+        self.config_file = self.place / "config.json"
+        self.metrics_file = self.place / "metrics.csv"
+        self.best_weights = self.place / "best.weights.h5"
+        self.model_file = self.place / "model.keras"
+        self.curves_file = self.place / "curves.png"
+        self.preview_file = self.place / "preview.png"
+        self.tensorboard = self.place / "tensorboard"
+        self.checkpoint = self.place / "checkpoint"
         self._state_file = self.checkpoint / "state.json"
-        self._lock = FileLock(self.path / ".lock")
+        self._lock = FileLock(self.place / ".lock")
 
     def check_unused(self) -> None:
-        if not self.path.exists():
+        if not self.place.exists():
             return
         # Hidden files alone are what a run leaves that was killed before its first line.
-        if not self.path.is_dir() or any(p.name[0] != "." for p in self.path.iterdir()):
+        if not self.place.is_dir() or any(p.name[0] != "." for p in self.place.iterdir()):
             raise InputError(
                 f"{self.path} is not empty: continue that run with --resume, or give "
                 "another --run-dir."
@@ -74,7 +79,7 @@ class RunFolder:
     def start(self, config: Config, **facts: object) -> None:
         """Create the folder and record in config.json what is needed to repeat the run."""
         self.check_unused()
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.place.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         record = {**config.to_json(), "total_steps": config.total_steps, **facts}
         write_json(self.config_file, record)
@@ -99,7 +104,7 @@ class RunFolder:
                     f"{_shown(value)}: leave the option out, or start a new run."
                 )
         self._take_lock()
-        for part in self.path.rglob(".part-*"):  # what a kill left half written
+        for part in self.place.rglob(".part-*"):  # what a kill left half written
             part.unlink()
         return config
 

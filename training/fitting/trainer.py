@@ -31,6 +31,7 @@ from .batches import training_data
 from .callbacks import ProgressLine, SaveRun, StopOnDivergence, ValidationPSNR
 from .config import Config
 from .devices import machine, replicated
+from .hosts import from_first, share
 from .interrupts import Interrupt
 from .run_folder import Progress, RunFolder
 from .tail import solve_tail
@@ -71,23 +72,27 @@ def train(
     """
     with messages_kept_back():
         keras.utils.set_random_seed(config.seed)  # loads TensorFlow where it is installed
+    # Of this host alone, for the start, validation and the best weights.
+    network = AWSRN(config.variant, config.scale, config.kernel_sizes, dtype=config.precision)
     with replicated(devices), Interrupt().noted() as interrupt:
         model = compiled_model(config, config.total_steps)
         saved = folder.load_state(model) if resumed else None
         progress = saved or Progress()
         first_step = progress.epoch * config.steps_per_epoch + progress.step
-        batches = training_data(config, data, first_step)
-        if saved is None and config.init != "scratch":
-            start_from(load_model(config.init), model, batches)
+        batches = training_data(config, data, first_step, share())
+        if saved is None:
+            if config.init != "scratch":
+                start_from(load_model(config.init), network, training_data(config, data))
+            model.set_weights(network.get_weights())
         conditions = ("clean", *CONDITIONS) if config.degrade else ("clean",)
-        validate = ValidationPSNR(validation, conditions)
+        validate = ValidationPSNR(network, validation, conditions)
         facts = card_facts(config, data, devices)
         if not resumed:  # from here on nothing that the user gave can be refused
             folder.start(config, **environment(), lineage=parents(config))
         callbacks = [  # in the order in which they must act: what is lost is not saved
             StopOnDivergence(folder, progress, config.learning_rate),
             validate,
-            SaveRun(config, folder, progress, facts, validate.bicubic_psnr, interrupt),
+            SaveRun(config, folder, progress, facts, validate.bicubic_psnr, interrupt, network),
             *tensorboard(folder),
             ProgressLine(config, progress, validate.bicubic_psnr),
         ]
@@ -97,7 +102,8 @@ def train(
             steps = config.steps_per_epoch - progress.step
             fit(model, batches, progress.epoch, progress.epoch + 1, steps, callbacks)
             folder.load_state(model)
-            batches = training_data(config, data, progress.epoch * config.steps_per_epoch)
+            first_step = progress.epoch * config.steps_per_epoch
+            batches = training_data(config, data, first_step, share())
         fit(model, batches, progress.epoch, config.epochs, config.steps_per_epoch, callbacks)
     best = AWSRN(config.variant, config.scale, config.kernel_sizes)
     best.load_weights(folder.best_weights)
@@ -123,6 +129,7 @@ def environment() -> dict:
     modules[backend] = importlib.import_module(backend)
     return {
         "backend": backend,
+        "hosts": share()[1],
         "devices": keras.distribution.list_devices(),
         "versions": {
             "python": platform.python_version(),
@@ -247,8 +254,8 @@ def steps_for(config: Config, minutes: float, data: PairBank, devices: list[str]
     with replicated(devices):
         model = compiled_model(config, total_steps=1000)
         times = StepTimes()
-        fit(model, training_data(config, data), 0, 1, 12, [times])
-    epochs, steps = length(minutes, float(np.median(np.diff(times.ends)[1:])))
+        fit(model, training_data(config, data, share=share()), 0, 1, 12, [times])
+    epochs, steps = length(minutes, from_first(float(np.median(np.diff(times.ends)[1:]))))
     return replace(config, epochs=epochs, steps_per_epoch=steps)
 
 

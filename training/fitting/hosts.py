@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -30,10 +31,8 @@ from .run_folder import RunFolder
 AUTO = "auto"
 HEARTBEAT = 30  # seconds of silence after which a host counts as lost
 MEETING = 300  # seconds in which all hosts have to start
-LOST = (
-    "another host is lost or has stopped, and its own output says why. The last saved state is "
-    "kept: start all hosts again with --resume."
-)
+KEPT = "the last saved state is kept; start all hosts again with --resume."
+LOST = f"another host is lost or has stopped, as its own output may say: {KEPT}"
 
 
 def share() -> tuple[int, int]:
@@ -126,24 +125,26 @@ def on_hosts(work: Callable[[dict], None], options: dict, addresses: str, index:
         work(options)  # as in Ray's JaxTrainer, which looks after its processes itself
         return 0
     where = _where(addresses, index)
-    context = multiprocessing.get_context("spawn")
-    host = context.Process(target=_host, args=(work, options, where))
     noted: list[int] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        arguments = (work, options, where, temporary)
+        host = multiprocessing.get_context("spawn").Process(target=_host, args=arguments)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        (host.kill if noted else host.terminate)()
-        noted.append(number)
+        def stop(number: int, frame: FrameType | None) -> None:
+            (host.kill if noted else host.terminate)()
+            noted.append(number)
 
-    host.start()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    host.join()
+        host.start()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        host.join()
     status = host.exitcode or 0
     if noted and status:
         return 128 + noted[0]
+    if status == -signal.SIGABRT:
+        raise InputError(LOST)
     if status < 0:
-        name = signal.Signals(-status).name
-        raise InputError(f"the process of this host was ended by {name}: {LOST}")
+        raise InputError(f"this process was ended by {signal.Signals(-status).name}: {KEPT}")
     return status
 
 
@@ -164,11 +165,19 @@ def _where(addresses: str, index: int | None) -> dict:
     return {"coordinator_address": hosts[0], "num_processes": len(hosts), "process_id": index}
 
 
-def _host(work: Callable[[dict], None], options: dict, where: dict) -> None:
+def _host(work: Callable[[dict], None], options: dict, where: dict, temporary: str) -> None:
     """The process of a host."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent passes it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    run_command(lambda: _work_together(work, options, where))
+    tempfile.tempdir = temporary  # removed by the parent, however this process ends
+    status: Any = 1
+    try:
+        run_command(lambda: _work_together(work, options, where))
+    except SystemExit as end:
+        status = end.code
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)  # on a normal exit JAX waits for all hosts
 
 
 def _end_with_parent() -> None:

@@ -176,6 +176,8 @@ def run(
     from training.fitting.trainer import load_data, steps_for, train, use_determinism, with_branches
 
     hosts = share()[1]
+    if hosts > 1 and config.deterministic:
+        raise InputError("--deterministic is for one host: leave it out, or --hosts.")
     devices = devices_for(config.batch_size) if distribute or hosts > 1 else []
     if config.deterministic:
         use_determinism()
@@ -192,9 +194,8 @@ def run(
         flush=True,
     )
     if devices:
-        print(f"every batch shared by {', '.join(devices)}", flush=True)
-    if hosts > 1:
-        print(f"on {hosts} hosts")
+        where = f" of {hosts} hosts" if hosts > 1 else ""
+        print(f"every batch shared by {', '.join(devices)}{where}", flush=True)
     try:
         model = train(config, data, validation, folder, resuming, devices)
         report(model, validation, folder)

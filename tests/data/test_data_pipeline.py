@@ -189,6 +189,15 @@ def test_a_reader_gives_every_batch_whatever_the_order(bank):
             np.testing.assert_array_equal(side, wanted)
 
 
+def test_shares_of_a_batch_are_its_examples(bank):
+    setting = Degradation(clean=0, noise=1, noise_sigma=(5, 9))
+    whole = CropReader(bank, 6, PATCH, seed=15, degrade=setting)(3)
+    for share in range(3):
+        part = CropReader(bank, 6, PATCH, seed=15, degrade=setting, share=(share, 3))(3)
+        for own, wanted in zip(part, whole, strict=True):
+            np.testing.assert_array_equal(own, wanted[share::3])
+
+
 def test_the_next_batches_are_cut_once_while_one_is_used(bank, monkeypatch):
     cut = queue.Queue()
 

@@ -158,8 +158,7 @@ def test_another_scale_starts_from_a_solved_tail(
     assert "Solving for the tail of x3" in capsys.readouterr().out
     assert "Solving" not in finished.printed
 
-    untrained = ValidationPSNR(load_pairs(photographs, 3, "validation"))
-    untrained.set_model(AWSRN("awsrn_sd", 3))
+    untrained = ValidationPSNR(AWSRN("awsrn_sd", 3), load_pairs(photographs, 3, "validation"))
     with open(run / "metrics.csv") as file:
         assert float(next(csv.DictReader(file))["val_psnr"]) > untrained.mean_psnr() + 3
 
@@ -218,7 +217,7 @@ def test_validation_crops_show_the_same_place_in_lr_and_hr():
     hr = np.random.default_rng(0).integers(0, 256, (46, 66, 3), dtype="uint8")  # LR 23x33
     lr = hr[::2, ::2]
     pairs = [("whole", lr, hr), ("narrow", lr[:, :21], hr[:, :42]), ("low", lr[:9], hr[:18])]
-    crops = ValidationPSNR(PairBank.from_pairs(pairs, 2), crop=16).crops
+    crops = ValidationPSNR(AWSRN("awsrn_s", 2), PairBank.from_pairs(pairs, 2), crop=16).crops
     assert crops.names == ["whole", "narrow", "low"]
     assert [small.shape for small, _ in crops.pairs()] == [(16, 16, 3), (16, 16, 3), (9, 9, 3)]
     for small, large in crops.pairs():
@@ -319,8 +318,8 @@ def test_a_degraded_run_records_how_and_is_judged_by_degraded_pictures(
     config = json.loads((folder / "config.json").read_text())
     assert (config["degrade"]["clean"], config["degrade"]["jpeg_quality"]) == (0.5, [60, 80])
     assert "quality 60 to 80" in config["trained"]["recipe"]
-    bank = load_pairs([photographs], 2)
-    clean, degraded = (ValidationPSNR(bank, c) for c in (("clean",), ("clean", "jpeg30")))
+    trained = load_model(folder), load_pairs([photographs], 2)
+    clean, degraded = (ValidationPSNR(*trained, c) for c in (("clean",), ("clean", "jpeg30")))
     assert len(degraded.crops) == 2 * len(clean.crops) == 4
     assert degraded.bicubic_psnr < clean.bicubic_psnr - 0.1
     setting.write_text('{"clean": 0.4, "jpeg_quality": [60, 80]}')

@@ -96,8 +96,7 @@ def test_another_scale_begins_well_above_bicubic():
     model = network("awsrn_sd", 4, seed=0)
     copy_weights(AWSRN.from_preset("awsrn_sd_x2"), model)
     train, validation = (load_pairs(("sample",), 4, part, None) for part in ("train", "validation"))
-    score = ValidationPSNR(validation)
-    score.set_model(model)
+    score = ValidationPSNR(model, validation)
     unsolved = score.mean_psnr()
     solve_tail(model, crop_dataset(train, batch_size=8, patch_size=32, seed=0))
     assert unsolved < score.bicubic_psnr

@@ -9,6 +9,8 @@ import keras
 from awsrn_keras.command_line import cpu_cores
 from awsrn_keras.errors import InputError
 
+from .hosts import share
+
 
 def devices_for(batch_size: int) -> list[str]:
     """Names of the GPUs of all hosts, or of the processors where there is no GPU.
@@ -29,6 +31,8 @@ def devices_for(batch_size: int) -> list[str]:
 
 def machine(count: int) -> str:
     """What `count` devices compute on, for a model card, e.g. "1 x NVIDIA H100 80GB HBM3"."""
+    hosts = share()[1]
+    where = f" on {hosts} hosts" if hosts > 1 else ""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -40,8 +44,8 @@ def machine(count: int) -> str:
 
         kinds = [d.device_kind for d in jax.local_devices() if d.platform != "cpu"]
     if kinds:
-        return f"{count} x {kinds[0]}"
-    return f"{cpu_cores()} processor cores ({platform.machine()})"
+        return f"{count} x {kinds[0]}{where}"
+    return f"{hosts * cpu_cores()} processor cores ({platform.machine()}){where}"
 
 
 @contextlib.contextmanager

@@ -31,8 +31,8 @@ from .run_folder import RunFolder
 AUTO = "auto"
 HEARTBEAT = 30  # seconds of silence after which a host counts as lost
 MEETING = 300  # seconds in which all hosts have to start
-KEPT = "the last saved state is kept; start all hosts again with --resume."
-LOST = f"another host is lost or has stopped, as its own output may say: {KEPT}"
+AGAIN = "what was saved is kept: start all hosts again, with --resume if training had begun."
+LOST = f"another host has stopped, see its output, or cannot be reached; {AGAIN}"
 
 
 def share() -> tuple[int, int]:
@@ -89,7 +89,7 @@ def check_same(config: Config) -> None:
     """Raise an `InputError` that names the options that were given otherwise to the first host."""
     own, first = config.to_json(), from_first(config.to_json())
     if names := [option(name) for name in own if own[name] != first[name]]:
-        raise InputError(f"{', '.join(names)}: not as on the first host; give all of them the same.")
+        raise InputError(f"{', '.join(names)}: give all hosts the same as the first one.")
 
 
 def check_same_data(data: PairBank) -> None:
@@ -144,7 +144,7 @@ def on_hosts(work: Callable[[dict], None], options: dict, addresses: str, index:
     if status == -signal.SIGABRT:
         raise InputError(LOST)
     if status < 0:
-        raise InputError(f"this process was ended by {signal.Signals(-status).name}: {KEPT}")
+        raise InputError(f"this host was ended by {signal.Signals(-status).name}; {AGAIN}")
     return status
 
 
@@ -161,7 +161,7 @@ def _where(addresses: str, index: int | None) -> dict:
             "10.0.0.1:1234,10.0.0.2; or auto."
         )
     if index is None or not 0 <= index < len(hosts):
-        raise InputError(f"--host-index must be 0 to {len(hosts) - 1}, this host's place in --hosts.")
+        raise InputError(f"--host-index: give this host's place in --hosts, 0 to {len(hosts) - 1}.")
     return {"coordinator_address": hosts[0], "num_processes": len(hosts), "process_id": index}
 
 
@@ -198,8 +198,11 @@ def _work_together(work: Callable[[dict], None], options: dict, where: dict) -> 
             shutdown_timeout_seconds=HEARTBEAT,
         )
     except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--hosts: JAX does not find the other hosts ({reason}).") from None
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"--hosts: JAX cannot connect the hosts ({reason}). Use a free port, and name the "
+            "hosts where auto does not find them."
+        ) from None
     status = 0
     try:
         work(options)

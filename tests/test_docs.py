@@ -69,6 +69,9 @@ NOT_OURS = {
     "ray start": "several machines; two nodes on one: tests/upscaling/test_cluster.py",
     "kubectl": "no Kubernetes here; the manifest is read below",
     "FROM rayproject": "no Docker here",
+    "srun": "needs a Slurm cluster",
+    "kind: Job": "needs a Kubernetes cluster",
+    "JaxTrainer": "needs a Ray cluster with GPUs",
 }
 INSTALLS = ("make", "pip install", "pytest", "apt")  # not run, but read below
 PHOTO_PRESETS = {f"awsrn_{size}_x{scale}_photo" for size in ("nano", "sd") for scale in (2, 4)}
@@ -81,7 +84,8 @@ SHORT = {
         "export/to_saved_model.py": "--tile=32",
     }.items()
 }
-LONG = {"--minutes", "--recipe", "--height", "--width"}  # options that SHORT replaces
+# Options that SHORT replaces, and hosts that are not there.
+LONG = {"--minutes", "--recipe", "--height", "--width", "--batch-size", "--hosts", "--host-index"}
 
 
 def blocks(page):

@@ -70,8 +70,7 @@ def train(
     Returns:
         The network with the weights of the best epoch, also saved as `model.keras`.
     """
-    with messages_kept_back():
-        keras.utils.set_random_seed(config.seed)  # loads TensorFlow where it is installed
+    set_seed(config)
     # Of this host alone, for the start, validation and the best weights.
     network = AWSRN(config.variant, config.scale, config.kernel_sizes, dtype=config.precision)
     with replicated(devices), Interrupt().noted() as interrupt:
@@ -110,6 +109,12 @@ def train(
     with replacing(folder.model_file) as temporary:
         best.save(temporary)
     return best
+
+
+def set_seed(config: Config) -> None:
+    """Let random weights depend on the configuration alone."""
+    with messages_kept_back():
+        keras.utils.set_random_seed(config.seed)  # loads TensorFlow where it is installed
 
 
 def with_branches(config: Config) -> Config:
@@ -251,6 +256,7 @@ def use_determinism() -> None:
 
 def steps_for(config: Config, minutes: float, data: PairBank, devices: list[str]) -> Config:
     """`config` with `--minutes` turned into epochs, by timing steps."""
+    set_seed(config)  # hosts must have the same weights
     with replicated(devices):
         model = compiled_model(config, total_steps=1000)
         times = StepTimes()

@@ -58,21 +58,30 @@ def start(given: list[str], environment: dict, printed: Path) -> subprocess.Pope
         return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
 
-class TwoHosts(contextlib.AbstractContextManager):
-    """Two processes that train with these options, each with some of its own."""
+def named_hosts() -> list[list[str]]:
+    """The options by which each of two hosts is told where they are."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        hosts = f"127.0.0.1:{free.getsockname()[1]},127.0.0.1"
+    return [["--hosts", hosts, "--host-index", str(index)] for index in (0, 1)]
 
-    def __init__(self, given, environment, folder, own=((), ())) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            hosts = f"127.0.0.1:{free.getsockname()[1]},127.0.0.1"
+
+def of_slurm(index: int) -> dict[str, str]:
+    """The variables that Slurm sets for each of two tasks; JAX makes a port of the job's number."""
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost"}
+    numbers = {"SLURM_NTASKS": 2, "SLURM_PROCID": index, "SLURM_LOCALID": index}
+    return job | {name: str(number) for name, number in numbers.items()}
+
+
+class TwoHosts(contextlib.AbstractContextManager):
+    """Two processes that train with these options, each with its own options and variables."""
+
+    def __init__(self, given, environment, folder, own=None, variables=({}, {})) -> None:
         self.outputs = [folder / f"host_{index}.txt" for index in (0, 1)]
+        more = zip(own or named_hosts(), variables, self.outputs, strict=True)
         self.processes = [
-            start(
-                [*given, "--hosts", hosts, "--host-index", str(index), *own[index]],
-                environment,
-                self.outputs[index],
-            )
-            for index in (0, 1)
+            start([*given, *options], environment | variable, output)
+            for options, variable, output in more
         ]
 
     def printed(self, index: int) -> str:
@@ -164,8 +173,9 @@ def test_hosts_that_are_stopped_and_killed_leave_a_run_that_one_continues(
 @pytest.mark.slow
 def test_other_options_on_the_second_host_are_named(photographs, jax_without_tensorflow, tmp_path):
     given = options(photographs, tmp_path / "run")
-    own = ((), ("--seed", "3"))
-    with TwoHosts(given, jax_without_tensorflow, tmp_path, own) as hosts:
+    own = ["--hosts", "auto"], ["--hosts", "auto", "--seed", "3"]
+    slurm = of_slurm(0), of_slurm(1)
+    with TwoHosts(given, jax_without_tensorflow, tmp_path, own, slurm) as hosts:
         assert hosts.statuses(60) == [2, 2]
     assert "error: --seed: give all hosts the same as the first one." in hosts.printed(1)
     assert hosts.printed(0).splitlines()[-1].startswith(STOPPED)

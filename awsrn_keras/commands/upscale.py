@@ -25,6 +25,7 @@ from ..urls import is_url
 if TYPE_CHECKING:
     from ..upscaling.cluster import Cluster
     from ..upscaling.engine import Engine
+    from ..upscaling.files import UpscaleOptions
     from ..upscaling.jobs import Job
 
     Outcome = tuple[Job, list[str] | BaseException]
@@ -160,7 +161,7 @@ def run(options: argparse.Namespace) -> int:
     """Upscale all inputs; 0 if all succeeded, else 1."""
     from ..pictures import describe_skipped
     from ..upscaling.jobs import VIDEO, plan
-    from ..upscaling.video import whole_segments
+    from ..upscaling.video import is_interrupted
 
     jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
     pictures = [job for job in jobs if job.format != VIDEO]
@@ -197,7 +198,7 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             bar.clear()
             for job in videos:
-                if whole_segments(job):
+                if is_interrupted(job):
                     print(f"{printable(str(job.target))}: begun, --resume goes on", file=sys.stderr)
             raise
     if pictures and not options.cluster and (hint := _photo_hint(options, possible[0])):
@@ -226,16 +227,10 @@ def _check_options(options: argparse.Namespace, pictures: "list[Job]", videos: "
 
 
 def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
-    from ..upscaling.files import UpscaleOptions, check_job, check_target, upscale_files
+    from ..upscaling.files import check_job, check_target, upscale_files
     from ..upscaling.jobs import Job
 
-    how = UpscaleOptions(
-        options.tile,
-        options.self_ensemble,
-        options.quality,
-        options.overwrite,
-        options.max_megapixels,
-    )
+    how = _upscale_options(options)
     model = choose_preset(options.preset, options.scale, options.photo)
     precision = options.precision or "float"
     if options.cluster:
@@ -253,21 +248,36 @@ def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
     )
 
 
+def _upscale_options(options: argparse.Namespace) -> "UpscaleOptions":
+    from ..upscaling.files import UpscaleOptions
+
+    return UpscaleOptions(
+        options.tile,
+        options.self_ensemble,
+        options.quality,
+        options.overwrite,
+        options.max_megapixels,
+    )
+
+
 def _video_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
     from ..upscaling.engines import has_int8
     from ..upscaling.video import VideoOptions, check_video, upscale_videos
 
+    _upscale_options(options)  # which of them are right is the same for pictures
     model = choose_preset(options.preset, options.scale, options.photo, "awsrn_nano")
     fast = options.engine != "keras" and has_int8(model)
     precision = options.precision or ("int8" if fast else "float")
+    version = f", changed at {os.stat(model).st_mtime_ns} ns" if os.path.exists(model) else ""
     how = VideoOptions(
-        f"{model} in {precision}",
+        f"{model} in {precision}{version}",
         options.codec,
         options.crf,
         options.tile,
         options.self_ensemble,
         options.overwrite,
         options.resume,
+        options.max_megapixels,
     )
     engine, float_engine = _engines(model, precision, options)
     return Work(
@@ -286,11 +296,13 @@ def _possible(
 ) -> "list[Job]":
     """The jobs that can be done and are not yet; the others are added to `failed` or `present`."""
     from ..upscaling.files import is_there
+    from ..upscaling.video import is_interrupted
 
     possible = []
     for job in work.jobs:
         try:
-            if (options.skip_existing or options.resume) and is_there(job.target):
+            done = options.skip_existing or (options.resume and not is_interrupted(job))
+            if done and is_there(job.target):
                 present.append(job)
             else:
                 work.check(job)

@@ -33,7 +33,7 @@ def upscale_frames(
     their own while the caller uses a result: at most four of each are in memory.
 
     Args:
-        frames: RGB `(height, width, 3)`, uint8 or uint16.
+        frames: RGB `(height, width, 3)`, uint8 or uint16; they are copied.
         engine: From `make_engine`, or a model as of `upscale`, which then runs by the default
             engine.
         tile, self_ensemble: As of `upscale`.
@@ -46,7 +46,8 @@ def upscale_frames(
     """
     runner = engine if isinstance(engine, Engine) else make_engine(engine)
     return ahead(
-        upscale_with(runner, frame, None, tile, self_ensemble)[0] for frame in ahead(frames)
+        upscale_with(runner, frame, None, tile, self_ensemble)[0]
+        for frame in ahead(map(np.array, frames))
     )
 
 

@@ -1,7 +1,7 @@
 """Video files in, video files out, in segments so that an interrupted run can go on."""
 
+import functools
 import itertools
-import json
 import math
 import shutil
 import time
@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import remove_unfinished, replacing, write_json
-from ..videos import CODECS, Clip, Encoder, Frame, check_tracks, clock, frames, join, open_clip
+from ..files import remove_unfinished, replacing
+from ..videos import CODECS, Clip, Encoder, Frame, check_tracks, frames, join, open_clip
 from .engine import Engine
 from .files import check_target
 from .frames import upscale_frames
 from .jobs import Job
+from .segments import Segments
 
 SEGMENT = 10  # seconds
 
@@ -34,6 +35,7 @@ class VideoOptions:
         tile, self_ensemble: As of `upscale`.
         overwrite: Replace results that are there already.
         resume: Go on where an interrupted run stopped.
+        max_megapixels: Videos of larger frames are refused.
 
     Raises:
         InputError: The constant rate factor is out of range.
@@ -46,6 +48,7 @@ class VideoOptions:
     self_ensemble: bool = False
     overwrite: bool = False
     resume: bool = False
+    max_megapixels: float = 100
 
     def __post_init__(self) -> None:
         if self.crf is not None and not 0 <= self.crf <= 51:
@@ -74,19 +77,27 @@ def check_video(job: Job, scale: int, how: VideoOptions) -> None:
         InputError: As `upscale_video`; or an interrupted run has left segments, and `how` does
             not say what to do with them.
     """
-    check_target(job, how.overwrite)
-    clip = open_clip(job.source)
-    check_tracks(clip, job.target)
-    how.encoder(clip, scale).check()
     parts = _parts(job)
-    if not parts.exists() or how.overwrite:
+    check_target(job, how.overwrite or (how.resume and parts.exists()))
+    clip = open_clip(job.source)
+    if clip.width * clip.height > how.max_megapixels * 1e6:
+        raise InputError(
+            f"{job.source}: has frames of {clip.width} x {clip.height} pixels, more than the limit "
+            f"of {how.max_megapixels:g} megapixels. Allow more with --max-megapixels."
+        )
+    check_tracks(clip, job.target)
+    encoder = how.encoder(clip, scale)
+    encoder.check()
+    if not parts.exists():
         return
-    if not how.resume:
+    segments = Segments.read(parts)
+    if how.resume:
+        segments.check(_options(job, encoder, how))
+    elif segments.files() and not how.overwrite:
         raise InputError(
             f"{parts}: left by an interrupted run: --resume goes on with it, --overwrite begins "
             "anew."
         )
-    _check_state(parts, _state(job, scale, how))
 
 
 def upscale_video(
@@ -116,30 +127,26 @@ def upscale_video(
     """
     begun = time.monotonic()
     clip = open_clip(job.source)
-    notes = [f"not kept: {lost}" for lost in check_tracks(clip, job.target)]
+    lost = [f"not kept: {what}" for what in check_tracks(clip, job.target)]
     encoder = how.encoder(clip, engine.scale)
     if clip.bits > 8 and encoder.bits == 8:
-        notes.append("not kept: more than 8 bits; --codec hevc keeps 10")
+        lost.append("not kept: more than 8 bits; --codec hevc keeps 10")
         clip = replace(clip, bits=8)
     elif clip.bits > 8 and float_engine and engine.dtype == np.uint8:
-        notes.append("more than 8 bits: upscaled in floating point")
+        lost.append("more than 8 bits: upscaled in floating point")
         engine = float_engine()
-
-    def damaged(seconds: float, reason: str) -> None:
-        notes.append(f"{clock(seconds)}: {reason}")
-
     if (encoder.width, encoder.height) != (clip.width * engine.scale, clip.height * engine.scale):
-        notes.append("not kept: the last row or column, as videos have even sizes")
-    parts = _begin(job, engine.scale, how)
-    pieces = _pieces(parts)
-    done = int(pieces[-1].stem) + 1 if pieces else 0  # segments
-    begin = math.ceil(done * SEGMENT / clip.time_base) if done else None
-    rest = clip.count - round(done * SEGMENT * clip.rate)
+        lost.append("not kept: the last row or column, as videos have even sizes")
+    parts = _parts(job)
+    segments = _begin(parts, _options(job, encoder, how), how)
+    first = segments.next_number()
+    begin = math.ceil(first * SEGMENT / clip.time_base) if first else None
+    rest = clip.count - round(first * SEGMENT * clip.rate)
     count = 0
 
     def upscaled() -> Iterator[Frame]:
         nonlocal count
-        for frame in _upscaled(frames(clip, damaged, begin), engine, how):
+        for frame in _upscaled(frames(clip, segments.note, begin), engine, how):
             yield frame
             count += 1
             if progress:
@@ -147,19 +154,19 @@ def upscale_video(
 
     try:
         for number, segment in itertools.groupby(upscaled(), lambda frame: _segment(clip, frame)):
-            with replacing(parts / f"{number:05}.nut") as temporary:
-                encoder.write(temporary, segment)
+            segments.write(number, functools.partial(encoder.write, frames=segment))
         remove_unfinished(job.target)
         with replacing(job.target) as temporary:
-            join(clip, _pieces(parts), job.target, temporary)
-    except BaseException:
-        if not _pieces(parts):
-            shutil.rmtree(parts)
+            damaged = join(clip, segments.files(), job.target, temporary)
+    except BaseException as error:
+        if isinstance(error, InputError) or not segments.files():
+            shutil.rmtree(parts)  # nothing in it is of use
         raise
     shutil.rmtree(parts)
     seconds = time.monotonic() - begun
     sizes = f"{clip.width}x{clip.height} -> {encoder.width}x{encoder.height}"
     speed = f"{count} frame{'s' * (count != 1)}  {seconds:.1f} s ({count / seconds:.1f} frames/s)"
+    notes = [*lost, *segments.notes, *damaged]
     return [f"{job.source} -> {job.target}  {sizes}  {speed}", *(f"  note: {x}" for x in notes)]
 
 
@@ -182,9 +189,9 @@ def upscale_videos(
             yield job, error
 
 
-def whole_segments(job: Job) -> int:
-    """How many segments of its result an interrupted run has left."""
-    return len(_pieces(_parts(job)))
+def is_interrupted(job: Job) -> bool:
+    """Whether a run has left segments of the result."""
+    return _parts(job).is_dir()
 
 
 def _upscaled(clip_frames: Iterator[Frame], engine: Engine, how: VideoOptions) -> Iterator[Frame]:
@@ -207,49 +214,30 @@ def _parts(job: Job) -> Path:
     return job.target.with_name(job.target.name + ".parts")
 
 
-def _pieces(parts: Path) -> list[Path]:
-    """The segments that are whole, in order."""
-    return sorted(parts.glob("[0-9]*.nut"))
-
-
-def _begin(job: Job, scale: int, how: VideoOptions) -> Path:
-    """The folder for the segments, with what an earlier run has made if that is to go on."""
-    parts, state = _parts(job), _state(job, scale, how)
-    if parts.exists() and how.resume:
-        _check_state(parts, state)
-    elif parts.exists():
+def _begin(parts: Path, options: dict[str, object], how: VideoOptions) -> Segments:
+    """The segments that an earlier run has made if that is to go on, else none."""
+    if parts.exists():
+        segments = Segments.read(parts)
+        if how.resume:
+            segments.check(options)
+            return segments
         shutil.rmtree(parts)
-    if not parts.exists():
-        parts.mkdir(parents=True)
-        write_json(parts / "options.json", state)
-    return parts
+    return Segments.create(parts, options)
 
 
-def _state(job: Job, scale: int, how: VideoOptions) -> dict[str, object]:
+def _options(job: Job, encoder: Encoder, how: VideoOptions) -> dict[str, object]:
     """What must be the same when an interrupted run goes on."""
     import av
 
     from .. import __version__
 
+    status = job.source.stat()
     return {
-        "bytes of the clip": job.source.stat().st_size,
+        "clip": f"of {status.st_size} bytes, changed at {status.st_mtime_ns} ns",
         "model": how.model,
-        "scale": scale,
-        "--codec": how.codec,
-        "--crf": how.crf,
+        "size": f"{encoder.width}x{encoder.height}",
+        "--codec": encoder.codec,
+        "--crf": encoder.crf,
         "--self-ensemble": how.self_ensemble,
         "version": f"awsrn-keras {__version__}, PyAV {av.__version__}",
     }
-
-
-def _check_state(parts: Path, state: dict[str, object]) -> None:
-    try:
-        before = json.loads((parts / "options.json").read_text())
-    except (OSError, ValueError):
-        raise InputError(f"{parts}: is damaged; --overwrite begins anew.") from None
-    for name, value in state.items():
-        if before.get(name) != value:
-            raise InputError(
-                f"{parts}: was begun with {name} {before.get(name)}, not {value}: choose the same, "
-                "or begin anew with --overwrite."
-            )

@@ -1,10 +1,11 @@
 """Video files in and out, by PyAV: frames as arrays, everything else in the file as it is.
 
-`clip` reads, `encoding` writes pieces of pictures alone, and `joining` makes of them and of the
-other tracks the result. `colours` is what both ways have in common.
+`clip` and `decoding` read, `encoding` writes pieces that hold pictures only, and `joining` puts
+these and the other tracks together. `colours` is what both ways have in common.
 """
 
-from .clip import Clip, Frame, clock, frames, is_video, open_clip, video_suffixes
+from .clip import Clip, is_video, open_clip, video_suffixes
+from .decoding import Frame, clock, frames
 from .encoding import CODECS, Encoder
 from .joining import CONTAINERS, check_tracks, join
 

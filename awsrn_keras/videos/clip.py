@@ -1,14 +1,13 @@
-"""Reading a video: what its header says, and its frames as RGB."""
+"""What the header of a video file says."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Clip:
         count: Frames, or about as many where the header gives the duration; 0 where it does not.
         seconds: Duration that the header gives for the track; 0 where it gives none.
         time_base: Seconds of a tick, in which times are counted.
-        start: Ticks of the file's clock at time 0: 0 unless it runs free (MPEG-TS).
+        start: Ticks of the file's clock at time 0: 0 unless it runs free (MPEG).
         aspect: Width of a pixel by its height.
         display_matrix: How players turn the frames, 9 numbers of a container; None for not at all.
         has_alpha: Frames have transparency, which is not read.
@@ -57,20 +56,6 @@ class Clip:
     aspect: Fraction
     display_matrix: tuple[int, ...] | None
     has_alpha: bool
-
-
-class Frame(NamedTuple):
-    """A frame and when it is shown.
-
-    Attributes:
-        time: In ticks of the clip's `time_base`.
-        duration: In ticks.
-        pixels: RGB `(height, width, 3)`, uint8 or uint16.
-    """
-
-    time: int
-    duration: int
-    pixels: np.ndarray
 
 
 def is_video(path: Path) -> bool:
@@ -94,7 +79,7 @@ def open_clip(path: str | os.PathLike) -> Clip:
         stream = video_track(container, path)
         context = stream.codec_context
         if context.field_order not in _PROGRESSIVE:
-            raise _interlaced(path)
+            raise interlaced(path)
         packet = next((packet for packet in container.demux(stream) if packet.size), None)
         if packet is not None and packet.has_sidedata("encryption_info"):
             raise InputError(f"{path}: is encrypted (DRM) and cannot be read.")
@@ -104,14 +89,14 @@ def open_clip(path: str | os.PathLike) -> Clip:
         if frame is None:
             raise InputError(f"{path}: no frame of it can be decoded.")
         if frame.interlaced_frame:
-            raise _interlaced(path)
+            raise interlaced(path)
         try:
             colours = Colours.of(stream.codec_context, frame)
         except InputError as error:
             raise InputError(f"{path}: {error}.") from None
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         seconds = _seconds(stream)
-        free_clock = container.format.name == "mpegts"
+        free_clock = container.format.name in ("mpegts", "mpeg")
         begin = Fraction(container.start_time or 0, 10**6) if free_clock else 0
         turn = frame.side_data.get("DISPLAYMATRIX")
         samples = [component.bits for component in frame.format.components]
@@ -132,61 +117,6 @@ def open_clip(path: str | os.PathLike) -> Clip:
         )
 
 
-def frames(
-    clip: Clip, report: Callable[[float, str], None], begin: int | None = None
-) -> Iterator[Frame]:
-    """The frames in the order in which they are shown, as RGB.
-
-    Times are those of the file; a frame without one follows the frame before it. What cannot
-    be decoded is left out, so that the frame before it is shown for longer.
-
-    Args:
-        report: Called with seconds and a reason for each place where the file is damaged.
-        begin: Ticks; frames before that are decoded, but left out.
-
-    Raises:
-        InputError: Frames change their size, or are interlaced after all.
-    """
-    kind = graph = None
-    time: int | None = None
-    seconds = 0.0
-    duration = max(1, round(1 / clip.rate / clip.time_base))
-    with opened(clip.path) as container:
-        stream = video_track(container, clip.path)
-        stream.thread_type = "AUTO"
-
-        def tell(seconds: float, reason: str) -> None:
-            if begin is None or seconds >= begin * clip.time_base:
-                report(seconds, reason)
-
-        for frame in decoded(container, stream, tell):
-            last, duration = time, frame.duration or duration
-            time = (last or 0) + duration if frame.pts is None else frame.pts - clip.start
-            seconds = float(time * clip.time_base)
-            if last is not None and time <= last:
-                tell(seconds, "left out a frame whose time is not after that of the one before")
-                time = last
-                continue
-            if frame.is_corrupt:
-                tell(seconds, "damaged, mended by the decoder")
-            if frame.interlaced_frame:
-                raise _interlaced(clip.path)
-            if kind not in (None, (frame.width, frame.height, frame.format.name)):
-                raise InputError(
-                    f"{clip.path}: frames change their size at {clock(seconds)}: cut it there."
-                )
-            if begin is not None and time < begin:
-                continue
-            if graph is None:
-                kind = frame.width, frame.height, frame.format.name
-                rgb = "rgb24" if clip.bits == 8 else "rgb48"
-                graph = clip.colours.to_rgb(frame, rgb, clip.time_base)
-            graph.vpush(frame)
-            yield Frame(time, duration, graph.vpull().to_ndarray())
-        if seconds < clip.seconds - 1:
-            tell(seconds, f"the video ends, although its header says {clock(clip.seconds)}")
-
-
 def _seconds(stream: VideoStream) -> float:
     """Of the track, as its header says, or a Matroska file's tag such as "00:01:02.345"."""
     if stream.duration:
@@ -198,14 +128,8 @@ def _seconds(stream: VideoStream) -> float:
         return 0
 
 
-def clock(seconds: float) -> str:
-    """E.g. "1:02:03.4"."""
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes}:{seconds:04.1f}"
-
-
-def _interlaced(path: str | os.PathLike) -> InputError:
+def interlaced(path: str | os.PathLike) -> InputError:
+    """The error for interlaced video."""
     return InputError(
         f"{path}: is interlaced: deinterlace it first, e.g. ffmpeg -i {Path(path).name} -vf bwdif "
         "-crf 12 progressive.mkv."

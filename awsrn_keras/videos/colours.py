@@ -32,12 +32,15 @@ class Colours(NamedTuple):
         matrix: Of Y'CbCr, a number of ITU-T H.273.
         primaries, transfer: Numbers of ITU-T H.273, 2 where the file does not say.
         full_range: Whether samples use all values, as in JPEG.
+        chroma: Where chroma samples lie between those of luma, "left" or "center", if they are
+            fewer.
     """
 
     matrix: int
     primaries: int
     transfer: int
     full_range: bool
+    chroma: str = "left"
 
     @classmethod
     def of(cls, context: VideoCodecContext, frame: VideoFrame) -> Colours:
@@ -61,7 +64,14 @@ class Colours(NamedTuple):
         if matrix not in _MATRICES:
             raise InputError(f"has a colour matrix that is not supported (number {matrix})")
         full = context.color_range == _FULL or frame.format.name.startswith("yuvj")
-        return cls(matrix, context.color_primaries, context.color_trc, full)
+        centred = context.name in ("mjpeg", "mpeg1video")
+        return cls(
+            matrix,
+            context.color_primaries,
+            context.color_trc,
+            full and not frame.format.is_rgb,
+            "center" if centred else "left",
+        )
 
     def tag(self, context: VideoCodecContext) -> None:
         """Have an encoder write them into its stream."""
@@ -73,14 +83,16 @@ class Colours(NamedTuple):
     def to_rgb(self, frame: VideoFrame, rgb: str, time_base: Fraction) -> Graph:
         """What turns frames like this one into a format such as "rgb24"."""
         conversion = f"in_color_matrix={_MATRICES[self.matrix]}:in_range={self._range}:out_range=pc"
+        conversion += f":in_chroma_loc={self.chroma}"
         return _graph(conversion, rgb, frame.width, frame.height, frame.format, time_base)
 
     def from_rgb(
         self, rgb: VideoFormat, width: int, height: int, samples: str, time_base: Fraction
     ) -> Graph:
-        """What turns RGB frames into a format such as "yuv420p"."""
+        """What turns RGB frames into a format such as "yuv420p", with chroma on the left."""
         matrix = _MATRICES[self.matrix]
         conversion = f"out_color_matrix={matrix}:in_range=pc:out_range={self._range}"
+        conversion += ":out_chroma_loc=left"
         return _graph(conversion, samples, width, height, rgb, time_base)
 
     @property

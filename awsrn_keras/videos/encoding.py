@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from .clip import Frame
 from .colours import Colours
+from .decoding import Frame
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

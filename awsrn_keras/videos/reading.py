@@ -10,6 +10,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -26,10 +27,10 @@ def opened(path: str | os.PathLike) -> InputContainer:
         raise InputError(f"{path}: videos need PyAV ({error}): pip install av.") from None
     try:
         return av.open(os.fspath(path), metadata_errors="replace")
-    except av.error.InvalidDataError:
-        raise InputError(f"{path}: damaged or not a video.") from None
-    except av.error.FFmpegError as error:
+    except (av.error.FileNotFoundError, av.error.PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}.") from None
+    except av.error.FFmpegError:
+        raise InputError(f"{path}: damaged or not a video.") from None
 
 
 def video_track(container: InputContainer, path: str | os.PathLike) -> VideoStream:
@@ -38,12 +39,17 @@ def video_track(container: InputContainer, path: str | os.PathLike) -> VideoStre
     Raises:
         InputError: There is none.
     """
-    from av.stream import Disposition
-
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+        if not is_cover(stream):
             return stream
     raise InputError(f"{path}: holds no video.")
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a track is a cover picture."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def decoded(

@@ -316,7 +316,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_file(tmp_path, engine):
         assert len(list(parts.glob("*.nut"))) == segments
     with pytest.raises(InputError, match=r"out\.mp4\.parts: left by an interrupted run: --resume"):
         check_video(job, 2, VideoOptions("awsrn_nano_x2 in int8"))
-    with pytest.raises(InputError, match="was begun with --crf None, not 30: choose the same"):
+    with pytest.raises(InputError, match="was begun with --crf 18, not 30: choose the same"):
         check_video(job, 2, VideoOptions("awsrn_nano_x2 in int8", crf=30, resume=True))
     with pytest.raises(InputError, match="begun with model awsrn_nano_x2 in int8, not another"):
         check_video(job, 2, VideoOptions("another", resume=True))

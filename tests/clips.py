@@ -49,6 +49,7 @@ def make_clip(
     chapters=False,
     title="",
     matrix=None,
+    timecode="",
     **attributes,
 ):
     """Write a video whose frames are shown at `times`, in `TICK`s.
@@ -70,6 +71,8 @@ def make_clip(
             setattr(video.codec_context, name, value)
         if matrix:
             video.set_display_matrix(matrix)
+        if timecode:
+            container.metadata["timecode"] = timecode
         if title:
             container.metadata["title"] = title
         if chapters:

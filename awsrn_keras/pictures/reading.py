@@ -96,6 +96,8 @@ def read_animation(
         loop = image.info.get("loop")
         if image.format == "GIF":  # counts repetitions
             loop = loop + 1 if loop else 1 if loop is None else 0
+        if first.pixels.dtype == np.uint16:
+            first = replace(first, left_out=(*first.left_out, "16 bits (read as 8)"))
         frames = []
         for number in numbers:
             image.seek(number)

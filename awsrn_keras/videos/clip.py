@@ -21,6 +21,7 @@ SUFFIXES |= {".mpeg", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
+_FASTEST = 1000  # frames a second; headers that name more mean ticks
 _PROGRESSIVE = (0, 1)  # unknown counts as such
 
 
@@ -94,7 +95,8 @@ def open_clip(path: str | os.PathLike) -> Clip:
             colours = Colours.of(stream.codec_context, frame)
         except InputError as error:
             raise InputError(f"{path}: {error}.") from None
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rates = stream.average_rate, stream.guessed_rate, stream.base_rate
+        rate = next((rate for rate in rates if rate and rate <= _FASTEST), Fraction(25))
         seconds = _seconds(stream)
         free_clock = container.format.name in ("mpegts", "mpeg")
         begin = Fraction(container.start_time or 0, 10**6) if free_clock else 0

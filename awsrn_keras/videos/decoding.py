@@ -15,6 +15,7 @@ from .reading import decoded, opened, video_track
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
+_MOST_WITHOUT = 16  # frames without a time before the first that has one
 Tell = Callable[[float, str], None]
 
 
@@ -82,10 +83,30 @@ def frames(clip: Clip, report: Tell, begin: int | None = None) -> Iterator[Frame
 def _times(
     clip: Clip, decoded_frames: Iterable[VideoFrame], by_decoding: bool
 ) -> Iterator[tuple[int | None, VideoFrame]]:
-    """When the file says that each frame is shown; AVI only knows when they are decoded."""
+    """When the file says that each frame is shown; AVI only knows when they are decoded.
+
+    The first frames may have no times, as in files that were cut: theirs follow from the first
+    time that there is.
+    """
+    first: list[VideoFrame] = []
+    found = False
     for frame in decoded_frames:
         time = frame.dts if by_decoding else frame.pts
+        found = found or time is not None or len(first) == _MOST_WITHOUT
+        if not found:
+            first.append(frame)
+            continue
+        for number, early in enumerate(first):
+            lead = (len(first) - number) * _usual(clip)
+            yield (None if time is None else time - clip.start - lead), early
+        first = []
         yield (None if time is None else time - clip.start), frame
+    yield from ((None, frame) for frame in first)
+
+
+def _usual(clip: Clip) -> int:
+    """Ticks of a frame in the mean."""
+    return max(1, round(1 / clip.rate / clip.time_base))
 
 
 def _in_order(
@@ -96,19 +117,18 @@ def _in_order(
     A time that is not after that of the frame before, or not before a next one that is, gives way
     to one between them. So does a missing one.
     """
-    usual = max(1, round(1 / clip.rate / clip.time_base))
     last: int | None = None
     behind = 0
     end: list[tuple[int | None, Any]] = [(None, None)]
     for (given, frame), (following, _) in itertools.pairwise(itertools.chain(frames, end)):
-        duration = frame.duration or usual
+        duration = frame.duration or _usual(clip)
         limit = following
         if limit is not None and last is not None and limit <= last:
             limit = None
         if (
             given is not None
             and (last is None or given > last)
-            and (limit is None or given < limit)
+            and (limit is None or given <= limit)
         ):
             time, behind = given, 0
         else:

@@ -53,7 +53,7 @@ def check_tracks(clip: Clip, path: Path) -> list[str]:
             codecs = {
                 f"{stream.type} {stream.codec_context.name if stream.codec_context else ''}".strip()
                 for stream in source.streams
-                if stream.type in _COPIED
+                if stream.type in _COPIED and stream is not video_track(source, clip.path)
             }
             raise InputError(
                 f"{path}: {path.suffix} cannot hold one of the tracks of {clip.path} "

@@ -1,5 +1,6 @@
 """`awsrn upscale` with videos and animations, as its users run it."""
 
+import json
 import re
 import signal
 import subprocess
@@ -107,7 +108,8 @@ def test_a_bad_video_does_not_end_the_others(tmp_path):
 
 def wait_for(parts, segments, process):
     end = time.monotonic() + 100
-    while len(list(parts.glob("[0-9]*.nut"))) < segments:
+    state = parts / "state.json"
+    while not state.exists() or len(json.loads(state.read_text())["segments"]) < segments:
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -1,5 +1,6 @@
 """Videos: what a reader that is not ours (PyAV) finds in the results."""
 
+import io
 import time
 from fractions import Fraction
 
@@ -8,6 +9,7 @@ import pytest
 from clips import SRT, luma, make_clip, packets, scene, shown, uneven
 from folders import contents
 from optional import optional
+from PIL import Image
 
 import awsrn_keras as awsrn
 from awsrn_keras import InputError
@@ -273,6 +275,17 @@ def test_files_that_are_no_video(tmp_path, engine):
     for name, reason in reasons.items():
         with pytest.raises(InputError, match=reason):
             upscaled(tmp_path / name, tmp_path / "out.mp4", engine)
+    with av.open(str(tmp_path / "pcm.avi"), "w") as container:
+        video = container.add_stream("mjpeg", 24)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuvj420p"
+        track = container.add_stream("pcm_u8", 48000, layout="stereo")
+        frame = av.VideoFrame.from_ndarray(scene(0, 32, 32), "rgb24").reformat(format="yuvj420p")
+        container.mux([*video.encode(frame), *video.encode(None)])
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.uint8), "u8", "stereo")
+        sound.sample_rate = 48000
+        container.mux([*track.encode(sound), *track.encode(None)])
+    with pytest.raises(InputError, match=r"\.mp4 cannot hold .*audio pcm_u8.*name the result"):
+        upscaled(tmp_path / "pcm.avi", tmp_path / "out.mp4", engine)
     subtitled = make_clip(tmp_path / "clip.mkv", subtitles=tmp_path / "sub.srt")
     with pytest.raises(InputError, match=r"\.mp4 cannot hold .*subtitle.*name the result \.mkv"):
         upscaled(subtitled, tmp_path / "out.mp4", engine)
@@ -336,6 +349,142 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_file(tmp_path, engine):
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
+def interrupted_run(tmp_path, engine, **options):
+    """A clip of four segments, and the folder that a run has left after two."""
+    source = make_clip(tmp_path / "clip.mp4", range(0, 32 * 90000, 30000), (48, 32))
+    job = Job(source, tmp_path / "out.mp4", VIDEO)
+
+    def stop(job, done, total):
+        if done == 70:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        upscale_video(job, engine, VideoOptions("net", **options), progress=stop)
+    return job, tmp_path / "out.mp4.parts"
+
+
+def test_segments_that_are_gone_or_cut_are_noticed(tmp_path, engine):
+    job, parts = interrupted_run(tmp_path, engine)
+    how = VideoOptions("net", resume=True)
+    check_video(job, 2, how)
+    segment = parts / "000000.nut"
+    content = segment.read_bytes()
+    for damage in (lambda: segment.write_bytes(content[:99]), segment.unlink):
+        damage()
+        with pytest.raises(InputError, match=r"000000\.nut: is missing or damaged: begin anew"):
+            check_video(job, 2, how)
+    segment.write_bytes(content)
+    check_video(job, 2, how)
+    clip = bytearray(job.source.read_bytes())
+    job.source.write_bytes(clip)  # as many bytes, but written later
+    with pytest.raises(InputError, match=r"was begun with clip of .* bytes, changed at"):
+        check_video(job, 2, how)
+
+
+def test_an_interrupted_replacement_goes_on_too(tmp_path, engine):
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    job, parts = interrupted_run(tmp_path, engine, overwrite=True)
+    how = VideoOptions("net", resume=True)
+    check_video(job, 2, how)
+    upscale_video(job, engine, how)
+    assert len(shown(tmp_path / "out.mp4")) == 96
+    assert not parts.exists()
+    with pytest.raises(InputError, match="is there already"):
+        check_video(job, 2, how)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path, engine):
+    source = make_clip(tmp_path / "clip.mp4", [0])
+    parts = tmp_path / "out.mp4.parts"
+    parts.mkdir()
+    (parts / "mine.txt").write_text("mine")
+    for content in (None, "[]", "{}"):
+        if content:
+            (parts / "state.json").write_text(content)
+        for options in ({"overwrite": True}, {"resume": True}, {}):
+            with pytest.raises(InputError, match=r"is no folder of segments, or damaged: move it"):
+                upscaled(source, tmp_path / "out.mp4", engine, **options)
+    assert (parts / "mine.txt").read_text() == "mine"
+
+
+def test_a_mistake_in_the_clip_leaves_no_segments(tmp_path, engine):
+    first = make_clip(tmp_path / "one.ts", range(0, 12 * 90000, 30000), (64, 36))
+    other = make_clip(tmp_path / "two.ts", range(13 * 90000, 14 * 90000, 30000), (48, 36))
+    (tmp_path / "both.ts").write_bytes(first.read_bytes() + other.read_bytes())
+    with pytest.raises(InputError, match="change their size at 0:1"):
+        upscaled(tmp_path / "both.ts", tmp_path / "out.mp4", engine)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_time_codes_and_frame_rates_are_those_of_the_clip(tmp_path, engine):
+    source = make_clip(tmp_path / "clip.mov", size=(96, 54), timecode="01:00:00:00")
+    for suffix in (".mov", ".mp4", ".mkv"):
+        target = tmp_path / f"out{suffix}"
+        assert len(upscaled(source, target, engine)) == 1
+        with av.open(str(target)) as container:
+            video = container.streams.video[0]
+            assert abs(video.average_rate - 24) < 0.1
+            tags = {**container.metadata, **video.metadata}
+            assert "01:00:00:00" in tags.values()
+
+
+def test_a_cover_picture_stays_one(tmp_path, engine):
+    plain = make_clip(tmp_path / "plain.mp4", sounds=("eng",))
+    picture = io.BytesIO()
+    Image.fromarray(scene(0, 40, 40)).save(picture, "JPEG")
+    with av.open(str(plain)) as old, av.open(str(tmp_path / "clip.mp4"), "w") as new:
+        copies = {s: new.add_stream_from_template(s, opaque=True) for s in old.streams}
+        cover = new.add_stream("mjpeg", 1)
+        cover.width = cover.height = 40
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream]
+                new.mux(packet)
+        packet = av.Packet(picture.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+        new.mux(packet)
+    for suffix in (".mp4", ".mkv"):
+        target = tmp_path / f"out{suffix}"
+        upscaled(tmp_path / "clip.mp4", target, engine)
+        with av.open(str(target)) as container:
+            *_, last = container.streams.video
+            assert last.disposition & av.stream.Disposition.attached_pic
+            assert bytes(next(container.demux(last))) == picture.getvalue()
+            assert len(container.streams.video) == 2
+
+
+def test_chroma_stays_where_it_is(tmp_path):
+    """A red bar whose chroma lies to the left, as in most videos: its middle must not move."""
+    width, height = 160, 32
+    v = np.full(width, 128.0)
+    v[60:100] = 180
+    padded = np.pad(v, 1, mode="edge")
+    left = ((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)[::2]
+    planes = [
+        np.full((height, width), 100.0),
+        np.full((height // 2, width // 2), 128.0),
+        np.tile(left, (height // 2, 1)),
+    ]
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", 24)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        flat = np.concatenate([plane.ravel() for plane in planes]).round().astype(np.uint8)
+        frame = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), "yuv420p")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    upscaled(tmp_path / "clip.mkv", tmp_path / "out.mkv", make_engine("awsrn_nano_x4"), crf=1)
+
+    ((_, frame),) = shown(tmp_path / "out.mkv")
+    plane = frame.planes[2]
+    row = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[plane.height // 2, : plane.width]
+    bar = np.flatnonzero(row > 154)
+    # Of luma the bar covers 240 to 400; chroma sample i lies at luma sample 2 * i.
+    assert 2 * bar.mean() == pytest.approx(319.5, abs=1)
+
+
 def test_upscale_frames_is_upscale_for_each_frame_and_reads_only_a_few_ahead(engine):
     taken = 0
 
@@ -352,6 +501,20 @@ def test_upscale_frames_is_upscale_for_each_frame_and_reads_only_a_few_ahead(eng
         np.testing.assert_array_equal(result, awsrn.upscale(scene(number, 40, 28), engine))
     results.close()
     assert taken < 20
+
+
+def test_a_buffer_may_be_used_again_for_the_next_frame(engine):
+    buffer = np.empty((20, 24, 3), np.uint8)
+
+    def frames():
+        for level in range(0, 240, 30):
+            buffer[:] = level
+            yield buffer
+
+    means = [
+        round(result[10:-10, 10:-10].mean()) for result in awsrn.upscale_frames(frames(), engine)
+    ]
+    assert means == pytest.approx(list(range(0, 240, 30)), abs=2)
 
 
 def test_errors_of_the_frames_come_through(engine):

@@ -90,5 +90,7 @@ def upload(file: Path, target: Path) -> None:
 
 
 def _unreachable(url: object, error: Exception) -> InputError:
+    if isinstance(error, NotImplementedError):
+        return InputError(f"{url}: files of this kind cannot be written to: choose another place.")
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return InputError(f"{url}: {reason[:200]}")

@@ -137,8 +137,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--cluster",
         metavar="WHERE",
-        help="do pictures on a Ray cluster: local is one of this machine's cores, auto the one "
-        "that this machine belongs to, HOST:PORT one by its head",
+        help="do pictures (no videos) on a Ray cluster: local is one of this machine's cores, auto "
+        "the one that this machine belongs to, HOST:PORT one by its head",
     )
     option(
         "--max-megapixels",
@@ -163,7 +163,10 @@ def run(options: argparse.Namespace) -> int:
     from ..upscaling.jobs import VIDEO, plan
     from ..upscaling.video import is_interrupted
 
-    jobs, skipped = plan(options.inputs, options.output, options.format, options.suffix)
+    on_cluster = options.cluster is not None
+    jobs, skipped = plan(
+        options.inputs, options.output, options.format, options.suffix, videos=not on_cluster
+    )
     pictures = [job for job in jobs if job.format != VIDEO]
     videos = [job for job in jobs if job.format == VIDEO]
     _check_options(options, pictures, videos)
@@ -177,7 +180,7 @@ def run(options: argparse.Namespace) -> int:
         numbers = {job: number for number, job in enumerate(itertools.chain(*possible), 1)}
 
         def show(job: "Job", done: int, total: int) -> None:
-            if done == 1 and options.cluster:
+            if done == 1 and on_cluster:
                 bar.start("Upscaling on the cluster", "pictures")
             elif done == 1:
                 unit = "frames" if job.format == VIDEO else ""
@@ -185,7 +188,7 @@ def run(options: argparse.Namespace) -> int:
             bar.update(done, total)
 
         try:
-            if options.cluster:
+            if on_cluster:
                 bar.start("Starting workers")
             for work, checked in zip(works, possible, strict=True):
                 for job, outcome in work.upscale(checked, show):
@@ -201,7 +204,7 @@ def run(options: argparse.Namespace) -> int:
                 if is_interrupted(job):
                     print(f"{printable(str(job.target))}: begun, --resume goes on", file=sys.stderr)
             raise
-    if pictures and not options.cluster and (hint := _photo_hint(options, possible[0])):
+    if pictures and not on_cluster and (hint := _photo_hint(options, possible[0])):
         print(hint, flush=True)
     if skipped:
         print(describe_skipped(skipped), flush=True)
@@ -219,8 +222,8 @@ def _check_options(options: argparse.Namespace, pictures: "list[Job]", videos: "
         for name in names:
             if not given and getattr(options, name) is not None:
                 raise InputError(f"--{name} is for {kind}, and there are none: leave it out.")
-    if videos and options.cluster:
-        raise InputError("--cluster is for pictures: leave the videos out.")
+    if videos and options.cluster is not None:
+        raise InputError(f"{videos[0].source}: --cluster is for pictures: leave videos out.")
     for path in itertools.chain.from_iterable((job.source, job.target) for job in videos):
         if is_url(path):
             raise InputError(f"{path}: videos are read from files and written to files, not URLs.")
@@ -233,7 +236,7 @@ def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
     how = _upscale_options(options)
     model = choose_preset(options.preset, options.scale, options.photo)
     precision = options.precision or "float"
-    if options.cluster:
+    if options.cluster is not None:
         cluster = _cluster(model, precision, options)
         return Work(
             [Job(job.source.absolute(), job.target.absolute(), job.format) for job in jobs],

@@ -33,7 +33,13 @@ class Plan(NamedTuple):
     skipped: Counter[str]
 
 
-def plan(inputs: list[str], output: str, format: str | None = None, suffix: str = "") -> Plan:
+def plan(
+    inputs: list[str],
+    output: str,
+    format: str | None = None,
+    suffix: str = "",
+    videos: bool = True,
+) -> Plan:
     """Find the files to upscale and name the results, before any work is done.
 
     Args:
@@ -42,6 +48,7 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
         format: Of all pictures; None is that of `output` or of each input.
         suffix: Added to the names of results in a folder, e.g. "_x2". Inputs that are results
             of other inputs by their name, in any format, are left out.
+        videos: Whether those in folders are wanted.
 
     Raises:
         InputError: An input is missing or a folder without pictures; a result would replace
@@ -55,7 +62,7 @@ def plan(inputs: list[str], output: str, format: str | None = None, suffix: str 
         raise InputError(f"{suffix!r} cannot be added to names of files: it names a folder.")
     out, skipped = as_path(output), Counter[str]()
     sources: dict[str, tuple[Path, str]] = {}
-    for source, name in _sources(inputs, out, skipped):
+    for source, name in _sources(inputs, out, skipped, videos):
         place = str(source) if is_url(source) else os.path.abspath(source)
         sources.setdefault(place, (source, name))  # links are files of their own
     if _is_file(output):
@@ -112,19 +119,21 @@ def _job(source: Path, target: Path, format: str | None, suffix: str) -> Job:
     return Job(source, target.with_name(name), kind)
 
 
-def _sources(inputs: list[str], out: Path, skipped: Counter[str]) -> Iterator[tuple[Path, str]]:
+def _sources(
+    inputs: list[str], out: Path, skipped: Counter[str], videos: bool
+) -> Iterator[tuple[Path, str]]:
     """Each file, with its name below the folder for the results; counts what is left out."""
     for given in inputs:
         path = as_path(given)
         with reaching(path):
-            yield from _sources_of(given, path, out, skipped)
+            yield from _sources_of(given, path, out, skipped, videos)
 
 
 def _sources_of(
-    given: str, path: Path, out: Path, skipped: Counter[str]
+    given: str, path: Path, out: Path, skipped: Counter[str], videos: bool
 ) -> Iterator[tuple[Path, str]]:
     if path.is_dir():
-        found = survey(path, () if is_url(path) else video_suffixes())
+        found = survey(path, video_suffixes() if videos and not is_url(path) else ())
         skipped += found.skipped
         # Results of an earlier run may lie in a folder inside that of the inputs.
         inside = out.is_dir() and _is_in(out, path)

@@ -169,3 +169,11 @@ def test_links_are_pictures_of_their_own_and_linked_folders_are_entered_once(fol
         "in/link.jpg",
         "in/up/c.tif",
     ]
+
+
+def test_videos_in_folders_are_left_out_where_they_are_not_wanted(folder):
+    (folder / "in" / "film.mp4").touch()
+    jobs, skipped = plan(["in"], "out", videos=False)
+    assert [job.source.name for job in jobs] == ["a.PNG", "b.jpg"]
+    assert skipped == {".mp4": 1}
+    assert len(plan(["in"], "out").jobs) == 3

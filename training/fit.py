@@ -17,6 +17,7 @@ from typing import Any
 from awsrn_keras.command_line import command_parser, run_command, start_backend
 from awsrn_keras.data.degradations import Degradation
 from awsrn_keras.errors import InputError
+from awsrn_keras.files import check_folder
 from awsrn_keras.network.variants import SCALES, VARIANTS
 from training.fitting.config import (
     LOSS_NAMES,
@@ -29,7 +30,14 @@ from training.fitting.config import (
     with_options,
     with_tuples,
 )
-from training.fitting.hosts import check_same, check_same_data, on_hosts, run_folder, share
+from training.fitting.hosts import (
+    check_same,
+    check_same_data,
+    check_same_options,
+    on_hosts,
+    run_folder,
+    share,
+)
 from training.fitting.hosts import resume as resumed
 from training.fitting.run_folder import RunFolder
 
@@ -151,12 +159,15 @@ def fit(options: dict) -> None:
     lengths = [option(name) for name in ("epochs", "steps_per_epoch") if name in given]
     if new.minutes is not None and lengths:
         raise InputError(f"--minutes sets the length of the run: leave out {lengths[0]}.")
+    if path is not None and not resume and share()[0] == 0:
+        check_folder(path.parent)
+    check_same("--resume", resume)
     with run_folder(path or default_folder(new)) as folder:
         if resume:
             run(folder, resumed(folder, given), distribute, strict, resuming=True)
         else:
             folder.check_unused()
-            check_same(new)
+            check_same_options(new)
             run(folder, new, distribute, strict)
 
 
@@ -203,8 +214,8 @@ def run(
         if error.errno not in DISK_FULL:
             raise
         raise InputError(
-            f"{error.filename}: {error.strerror}; the last saved state is kept. Make room and "
-            f"continue with --resume --run-dir {folder.path}."
+            f"{error.filename or folder.place}: {error.strerror}; the last saved state is kept. "
+            f"Make room and continue with --resume --run-dir {folder.path}."
         ) from error
 
 

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from awsrn_keras.command_line import run_command
+from awsrn_keras.command_line import has_gpu, run_command
 from awsrn_keras.data import PairBank
 from awsrn_keras.errors import InputError
 
@@ -32,6 +33,7 @@ AUTO = "auto"
 HEARTBEAT = 30  # seconds of silence after which a host counts as lost
 MEETING = 300  # seconds in which all hosts have to start
 AGAIN = "what was saved is kept: start all hosts again, with --resume if training had begun."
+UNMET = "not all hosts have come within five minutes"
 LOST = f"another host has stopped, see its output, or cannot be reached; {AGAIN}"
 
 
@@ -85,7 +87,13 @@ def resume(folder: RunFolder, given: dict) -> Config:
     return config
 
 
-def check_same(config: Config) -> None:
+def check_same(name: str, value: Any) -> None:
+    """Raise an `InputError` unless the first host was given the same for the option `name`."""
+    if value != from_first(value):
+        raise InputError(f"{name}: give all hosts the same as the first one.")
+
+
+def check_same_options(config: Config) -> None:
     """Raise an `InputError` that names the options that were given otherwise to the first host."""
     own, first = config.to_json(), from_first(config.to_json())
     if names := [option(name) for name in own if own[name] != first[name]]:
@@ -127,22 +135,27 @@ def on_hosts(work: Callable[[dict], None], options: dict, addresses: str, index:
     where = _where(addresses, index)
     noted: list[int] = []
     with tempfile.TemporaryDirectory() as temporary:
+        connected, finished = Path(temporary, "connected"), Path(temporary, "finished")
         arguments = (work, options, where, temporary)
         host = multiprocessing.get_context("spawn").Process(target=_host, args=arguments)
 
         def stop(number: int, frame: FrameType | None) -> None:
-            (host.kill if noted else host.terminate)()
+            (host.terminate if connected.exists() and not noted else host.kill)()
             noted.append(number)
 
         host.start()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         host.join()
+        met, done = connected.exists(), finished.exists()
     status = host.exitcode or 0
     if noted and status:
         return 128 + noted[0]
+    if status == -signal.SIGABRT and done:
+        return 0  # another host was lost when nothing was left to do
     if status == -signal.SIGABRT:
-        raise InputError(LOST)
+        hint = f"--hosts {addresses}: {UNMET}: start each with the same --hosts and its own index."
+        raise InputError(LOST if met else hint)
     if status < 0:
         raise InputError(f"this host was ended by {signal.Signals(-status).name}; {AGAIN}")
     return status
@@ -155,14 +168,33 @@ def _where(addresses: str, index: int | None) -> dict:
             raise InputError("--host-index: leave it out with --hosts auto.")
         return {}
     hosts = addresses.split(",")
-    if not hosts[0].rpartition(":")[2].isdecimal() or len(hosts) < 2:
+    name, _, port = hosts[0].rpartition(":")
+    if not name or not port.isdecimal() or not 0 < int(port) < 65536 or len(hosts) < 2:
         raise InputError(
             f"--hosts {addresses}: name two or more hosts, the first with a free port, e.g. "
             "10.0.0.1:1234,10.0.0.2; or auto."
         )
     if index is None or not 0 <= index < len(hosts):
         raise InputError(f"--host-index: give this host's place in --hosts, 0 to {len(hosts) - 1}.")
-    return {"coordinator_address": hosts[0], "num_processes": len(hosts), "process_id": index}
+    try:
+        first = socket.gethostbyname(name)
+        own = socket.gethostbyname(socket.gethostname())
+    except OSError as error:
+        raise InputError(f"--hosts {addresses}: {name} is not found ({error.strerror}).") from None
+    if own.startswith("127.") and not first.startswith("127.") and not has_gpu():
+        raise InputError(
+            f"--hosts: {socket.gethostname()} means {own} here, where other hosts do not reach "
+            "this one: give the name its address in /etc/hosts."
+        )
+    print(f"Waiting for {len(hosts)} hosts to meet at {hosts[0]}", flush=True)
+    if any(proxy in os.environ for proxy in ("http_proxy", "https_proxy", "grpc_proxy")):
+        os.environ.setdefault("no_grpc_proxy", name)
+    return {
+        "coordinator_address": hosts[0],
+        "num_processes": len(hosts),
+        "process_id": index,
+        "cluster_detection_method": "deactivate",  # else Slurm leaves each task one GPU
+    }
 
 
 def _host(work: Callable[[dict], None], options: dict, where: dict, temporary: str) -> None:
@@ -172,7 +204,7 @@ def _host(work: Callable[[dict], None], options: dict, where: dict, temporary: s
     tempfile.tempdir = temporary  # removed by the parent, however this process ends
     status: Any = 1
     try:
-        run_command(lambda: _work_together(work, options, where))
+        run_command(lambda: _work_together(work, options, where, Path(temporary)))
     except SystemExit as end:
         status = end.code
     except BaseException:
@@ -187,7 +219,9 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work_together(work: Callable[[dict], None], options: dict, where: dict) -> int:
+def _work_together(
+    work: Callable[[dict], None], options: dict, where: dict, temporary: Path
+) -> int:
     import jax
 
     try:  # not keras.distribution.initialize, which leaves no choice of the time-outs
@@ -195,7 +229,7 @@ def _work_together(work: Callable[[dict], None], options: dict, where: dict) -> 
             **where,
             initialization_timeout=MEETING,
             heartbeat_timeout_seconds=HEARTBEAT,
-            shutdown_timeout_seconds=HEARTBEAT,
+            shutdown_timeout_seconds=MEETING,  # some report later than others
         )
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
@@ -203,9 +237,11 @@ def _work_together(work: Callable[[dict], None], options: dict, where: dict) -> 
             f"--hosts: JAX cannot connect the hosts ({reason}). Use a free port, and name the "
             "hosts where auto does not find them."
         ) from None
+    (temporary / "connected").touch()
     status = 0
     try:
         work(options)
+        (temporary / "finished").touch()
     except SystemExit as told:  # as all of them are
         status = int(told.code or 0)
     except Exception as error:

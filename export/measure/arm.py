@@ -22,7 +22,8 @@ from .timings import DidNotRun
 _SECONDS = 600  # for what one command fetches, a hundred megabytes at most
 _PYTHON = ("python3", "libstdc++6")  # Debian's packages; the second is for LiteRT
 _QEMU = ("qemu-user-static",)  # needs no libraries
-_CURE = f"needs Debian's packages qemu-user and, for arm64, {' and '.join(_PYTHON)}"
+_CURE = "fetching takes a network and the apt sources of Debian or Ubuntu"
+_IMPORT = ("-c", "import ai_edge_litert.compiled_model")
 # The machine's own sources and keys, but no other packages and nobody's folders but ours. Of what
 # is installed apt knows nothing, so that it fetches all that the packages depend on.
 _APT = """\
@@ -59,30 +60,33 @@ CPU revision\t: 1
 def find_arm() -> Device:
     """This machine if it is an Arm, else one that QEMU emulates.
 
-    What that takes is fetched once and kept in the cache: Debian's Python for arm64, this
-    LiteRT's wheel for it, and QEMU where it is not installed. It needs no root, and the
-    system's packages and settings stay as they are.
+    What that takes is fetched once and kept in the cache, and fetched anew where it is damaged:
+    Debian's Python for arm64, this LiteRT's wheel for it, and QEMU where it is not installed. It
+    needs no root, and the system's packages and settings stay as they are.
 
     Raises:
-        DidNotRun: It cannot be had here; where packages are missing the message names them.
+        DidNotRun: It cannot be had here; the message says why.
     """
     if platform.machine() in ("aarch64", "arm64"):
         return Device("Arm", machine_name())
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    # A process that is killed gives the lock back.
-    with FileLock(cache_folder() / "arm64.lock"), ProgressBar() as bar:
-        qemu = (
-            shutil.which("qemu-aarch64")
-            or shutil.which("qemu-aarch64-static")
-            or _fetched_qemu(bar)
-        )
-        root = cache_folder() / f"arm64-litert-{importlib.metadata.version('ai-edge-litert')}"
-        if not root.is_dir():
-            bar.start("fetching Python and LiteRT for Arm")
-            remove_unfinished(root)
-            with replacing(root) as temporary:
-                _fill(temporary)
-                _run([*_python(qemu, temporary), "-c", "import ai_edge_litert.compiled_model"])
+    root = cache_folder() / f"arm64-litert-{importlib.metadata.version('ai-edge-litert')}"
+    own_qemu = root.with_name("qemu-aarch64")
+    installed = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+    qemu = installed or str(own_qemu)
+    if not _starts(qemu, root):
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            # A process that is killed gives the lock back.
+            with FileLock(root.with_name("arm64.lock")), ProgressBar() as bar:
+                if not installed and _failure([qemu, "--version"]):
+                    bar.start("fetching QEMU")
+                    _fetch_qemu(own_qemu)
+                if not _starts(qemu, root):  # no other process has fetched it in the meantime
+                    bar.start("fetching Python and LiteRT for Arm")
+                    _fetch_python(qemu, root)
+        except OSError as error:
+            reason = f"{error.filename or root.parent}: {error.strerror}"
+            raise DidNotRun(f"{reason}; set AWSRN_CACHE to another folder") from None
     return Device("Arm", _NAME, "emulated by QEMU", python=_python(qemu, root))
 
 
@@ -92,15 +96,22 @@ def _python(qemu: str, root: Path) -> tuple[str, ...]:
     return (qemu, "-cpu", _CPU, "-L", str(root), python, "-E", "-s")
 
 
-def _fetched_qemu(bar: ProgressBar) -> str:
-    path = cache_folder() / "qemu-aarch64"
-    if not path.is_file():
-        bar.start("fetching QEMU")
-        remove_unfinished(path)
-        with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
-            _unpack(_QEMU, Path(folder))
-            shutil.copy(Path(folder) / "usr/bin/qemu-aarch64-static", temporary)
-    return str(path)
+def _starts(qemu: str, root: Path) -> bool:
+    return _failure([*_python(qemu, root), *_IMPORT]) is None
+
+
+def _fetch_qemu(path: Path) -> None:
+    remove_unfinished(path)
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
+        _unpack(_QEMU, Path(folder))
+        shutil.copy(Path(folder) / "usr/bin/qemu-aarch64-static", temporary)
+
+
+def _fetch_python(qemu: str, root: Path) -> None:
+    remove_unfinished(root)
+    with replacing(root) as temporary:
+        _fill(temporary)
+        _run([*_python(qemu, temporary), *_IMPORT])
 
 
 def _fill(root: Path) -> None:
@@ -116,7 +127,8 @@ def _fill(root: Path) -> None:
     pip += ["--only-binary=:all:", f"--python-version={version}"]
     pip += [f"--platform={kind}_aarch64" for kind in _WHEELS]
     pip.append(f"--target={root / 'usr/lib/python3/dist-packages'}")
-    _run([*pip, f"ai-edge-litert=={importlib.metadata.version('ai-edge-litert')}"])
+    pip.append(f"ai-edge-litert=={importlib.metadata.version('ai-edge-litert')}")
+    _run(pip, f"; {_CURE}")
 
 
 def _unpack(packages: Sequence[str], folder: Path, settings: str = "") -> None:
@@ -139,10 +151,10 @@ def _unpack(packages: Sequence[str], folder: Path, settings: str = "") -> None:
             _run(["dpkg-deb", "--extract", package, folder])
 
 
-def _run(command: Sequence[str | Path]) -> None:
+def _run(command: Sequence[str | Path], cure: str = "") -> None:
     failure = _failure(command)
     if failure:
-        raise DidNotRun(failure)
+        raise DidNotRun(failure + cure)
 
 
 def _failure(command: Sequence[str | Path]) -> str | None:
@@ -157,6 +169,8 @@ def _failure(command: Sequence[str | Path]) -> str | None:
             errors="replace",
             timeout=_SECONDS,
         )
+    except OSError as error:  # not there, or damaged
+        return f"{command[0]}: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"{Path(command[0]).name}: no end in {_SECONDS} s"
     if done.returncode == 0:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import math
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awsrn_keras.command_line import MODEL_HELP, command_parser, start_backend
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import write_json
+from awsrn_keras.files import check_folder, write_json
 from awsrn_keras.progress import ProgressBar
 from awsrn_keras.tables import aligned_table
 from export.precisions import CONVERTED
@@ -50,6 +51,10 @@ def check_parity(options: argparse.Namespace, find_device: Callable[[], Device])
     """
     if options.folder is None and options.model is not None:
         raise InputError("--model needs the EXPORT_FOLDER of that network.")
+    if options.json:
+        if options.json.is_dir():
+            raise InputError(f"{options.json}: is a folder; name a file for --json.")
+        check_folder(options.json.parent)
     from export.tflite.exported import exported_files
 
     files = exported_files(options.folder) if options.folder else []
@@ -67,10 +72,19 @@ def check_parity(options: argparse.Namespace, find_device: Callable[[], Device])
         results = compare_all(files, names, device)
     if options.json:
         facts = {"device": device.name, "stand_in": device.stand_in}
-        write_json(options.json, {**facts, "files": list(map(dataclasses.asdict, results))})
+        measured = [dataclasses.asdict(result, dict_factory=_for_json) for result in results]
+        write_json(options.json, {**facts, "files": measured})
     failed = [result.file for result in results if result.faults]
     print(f"{len(results) - len(failed)} of {len(results)} files pass")
     return 1 if failed else 0
+
+
+def _for_json(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON has neither NaN nor infinity: null stands for them."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in items
+    }
 
 
 def export_all(folder: Path) -> list[ExportedFile]:

@@ -1,10 +1,13 @@
 """Exported files on a 64-bit Arm: the same pixels, and what is said where there is none."""
 
+import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -12,12 +15,14 @@ from pathlib import Path
 
 import pytest
 from optional import missing
-from tflite_files import write_file
+from tflite_files import SHIPPED, changed, write_file
 
 from awsrn_keras import AWSRN
 from awsrn_keras.command_line import run_command
 from awsrn_keras.data import load_pairs
+from awsrn_keras.errors import InputError
 from awsrn_keras.network.presets import WEIGHTS
+from export import gpu_parity
 from export.arm_parity import main
 from export.measure.arm import find_arm
 from export.measure.parity import Difference, compare, judged
@@ -43,6 +48,11 @@ def arm():
         if release.get("ID") == "debian":
             missing(str(reason))
         pytest.skip(str(reason))
+
+
+def tree(device):
+    """The folder with Python for Arm."""
+    return Path(device.python[device.python.index("-L") + 1])
 
 
 @pytest.mark.slow
@@ -86,9 +96,8 @@ def test_it_is_arm_s_python_and_nothing_of_this_one_s_gets_in(arm, monkeypatch, 
     program = "import numpy, platform, sys; print(platform.machine(), numpy.__file__, sys.path)"
     done = subprocess.run([*arm.python, "-c", program], capture_output=True, text=True, check=True)
     machine, module, *path = done.stdout.split(maxsplit=2)
-    root = arm.python[arm.python.index("-L") + 1]
     assert machine == "aarch64"
-    assert module.startswith(root)
+    assert module.startswith(str(tree(arm)))
     assert str(tmp_path) not in path[0]
 
 
@@ -145,7 +154,7 @@ def without_apt(tmp_path, monkeypatch):
 
 
 @needs_emulation
-def test_where_nothing_can_be_fetched_the_packages_are_named_with_status_3(
+def test_where_nothing_can_be_fetched_the_status_is_3_and_the_reason_is_given(
     without_apt, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
@@ -155,12 +164,89 @@ def test_where_nothing_can_be_fetched_the_packages_are_named_with_status_3(
         run_command(lambda: main([str(tmp_path)]))
     assert exit.value.code == 3
     assert capsys.readouterr().err == (
-        "error: no apt-get here; needs Debian's packages qemu-user and, for arm64, python3 and "
-        "libstdc++6\n"
+        "error: no apt-get here; fetching takes a network and the apt sources of Debian or Ubuntu\n"
     )
     assert main([]) == 3
     assert capsys.readouterr().out == ""  # nothing was exported first
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["arm64.lock"]
+
+
+@needs_emulation
+def test_a_cache_that_cannot_be_written_is_status_3(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "file/cache"))
+    assert main([]) == 3
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'file/cache'}: Not a directory; set AWSRN_CACHE to another folder\n"
+    )
+
+
+@pytest.mark.slow
+@needs_emulation
+def test_a_complete_cache_is_only_read(arm, tmp_path, monkeypatch):
+    root = tree(arm)
+    for path in (root, Path(arm.python[0])):
+        if path.parent == root.parent:
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "arm64.lock").mkdir()  # which nobody can open as a file
+    monkeypatch.setenv("AWSRN_CACHE", str(tmp_path))
+    assert tree(find_arm()) == tmp_path / root.name
+
+
+@pytest.mark.slow
+@needs_emulation
+def test_a_damaged_tree_is_fetched_anew(arm, tmp_path, monkeypatch):
+    root = tmp_path / tree(arm).name
+    for part in ("usr", "proc"):
+        (root / part).mkdir(parents=True)
+    monkeypatch.setenv("AWSRN_CACHE", str(tmp_path))
+    found = find_arm()
+    assert tree(found) == root
+    program = [*found.python, "-c", "import ai_edge_litert.compiled_model"]
+    assert subprocess.run(program).returncode == 0
+
+
+@needs_emulation
+def test_a_damaged_tree_that_cannot_be_fetched_is_no_fault_of_a_file(
+    without_apt, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", without_apt)
+    root = tmp_path / f"cache/arm64-litert-{importlib.metadata.version('ai-edge-litert')}"
+    root.mkdir(parents=True)
+    write_file(tmp_path / "float16.tflite", (24, 20))
+    assert main([str(tmp_path)]) == 3
+    said = capsys.readouterr()
+    assert said.err.startswith("error: no apt-get here; ")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("command", [main, gpu_parity.main], ids=["arm", "gpu"])
+def test_where_the_json_file_cannot_be_written_is_told_first(command, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for place, reason in (("", "is a folder; name a file"), ("file/parity.json", "is no folder")):
+        with pytest.raises(InputError, match=reason):
+            command(["--json", str(tmp_path / place)])
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_not_a_number_is_null_in_json(monkeypatch, tmp_path):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+
+    def add_nan(model):  # instead of clipping to 255
+        *_, add, _, _, _, clip, _ = model.subgraphs[0].operators
+        clip.opcodeIndex = add.opcodeIndex
+        clip.builtinOptionsType, clip.builtinOptions = add.builtinOptionsType, add.builtinOptions
+        limit = struct.pack("<e", 255)
+        (buffer,) = (b for b in model.buffers if b.data is not None and bytes(b.data) == limit)
+        buffer.data = list(struct.pack("<e", math.nan))
+
+    content = changed(SHIPPED.read_bytes(), add_nan)
+    write_file(tmp_path / "float16.tflite", (24, 20), content=content)
+    assert main([str(tmp_path), "--json", str(tmp_path / "parity.json")]) == 1
+    text = (tmp_path / "parity.json").read_text()
+    (file,) = json.loads(text, parse_constant=pytest.fail)["files"]
+    assert file["cpu"] == dict.fromkeys(("largest", "mean", "rms", "psnr"))
 
 
 @pytest.mark.slow
@@ -169,7 +255,7 @@ def test_a_network_that_is_down_is_told(arm, tmp_path, monkeypatch):
     monkeypatch.setenv("AWSRN_CACHE", str(tmp_path / "cache"))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with pytest.raises(DidNotRun, match=r"^apt-get: E: Failed to fetch .*; needs Debian's pack"):
+    with pytest.raises(DidNotRun, match=r"^apt-get: E: Failed to fetch .*; fetching takes a net"):
         find_arm()
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["arm64.lock"]
 

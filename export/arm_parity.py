@@ -12,9 +12,12 @@ float16, float32  0.01, float32 from Keras, too: some processors round a product
 dynamic_range     2: the last bit of such a sum decides which way a feature is rounded to 8
                   bits; 1.4 was measured, and beyond 2 Arm has to be as close to Keras as the CPU
 
+This is a check of kernels: a few damaged weights give the same pixels on both and may still be as
+close to Keras as the precision has to be.
+
 On an Arm machine it runs natively, elsewhere on a Neoverse N1 (a Cortex-A76 for servers) that QEMU
-emulates. What that takes is fetched once into ~/.cache/awsrn_keras ($AWSRN_CACHE), 60 MB, or 130 MB
-where qemu-user is not installed: by apt-get, without root, and by pip.
+emulates. What that takes is fetched once into ~/.cache/awsrn_keras ($AWSRN_CACHE), 60 MB (170 MB on
+disk), or 130 MB where qemu-user is not installed: by apt-get, without root, and by pip.
 Exit status: 0 all pass, 1 a file fails, 2 a mistake in what was given, 3 that cannot be had here.
 """
 

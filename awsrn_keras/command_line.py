@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from .errors import InputError
 
-MODEL_HELP = "preset, run folder, .keras, .weights.h5, .pt or .npz"
+MODEL_HELP = "preset, run folder, .keras, .weights.h5, .pt, .npz or .safetensors"
 BACKENDS = ("tensorflow", "jax")  # of Keras
 _stderr_lock = threading.RLock()
 

@@ -7,22 +7,30 @@ Every file is scored as in the paper, then timed by LiteRT on the processor, in 
 others. Files in FOLDER may be float32 or quantised, with channels first or last; the range of
 their pixels is found by trying. The input is set to each picture's size; files that do not
 allow it work in overlapping windows. Files of another scale are left out. Without FOLDER, ours
-are compared with each other. Three minutes for ten files and 24 pictures on two idle cores.
+are compared with each other. The plot tells networks that compute in 8 bits from those of which
+only the weights are stored so. Three minutes for ten files and 24 pictures on two idle cores.
 """
 
 import argparse
+import importlib.util
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from awsrn_keras.command_line import above_zero, command_parser, messages_kept_back, run_command
+from awsrn_keras.command_line import (
+    above_zero,
+    command_parser,
+    messages_kept_back,
+    printable,
+    run_command,
+)
 from awsrn_keras.errors import InputError
-from awsrn_keras.files import replacing, write_json
+from awsrn_keras.files import check_folder, replacing, write_json
 from awsrn_keras.tables import aligned_table
 from awsrn_keras.upscaling.litert_engine import device_line, tflite_path
 from export.measure.this_machine import machine_name
@@ -49,20 +57,22 @@ def parser() -> argparse.ArgumentParser:
     option("--size", default="256x256", metavar="HxW", help=size)
     option("--threads", type=above_zero(int), default=2, help="default %(default)s")
     option("--runs", type=above_zero(int), default=15, help="of each file (default %(default)s)")
+    plot_help = "draw PSNR on the first set against time: .png, .svg, .pdf"
     option("--json", type=Path, metavar="FILE", help="also write all figures to this file")
-    option("--plot", type=Path, metavar="FILE", help="draw PSNR on the first set against time")
+    option("--plot", type=Path, metavar="FILE", help=plot_help)
     return parse
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     size = height_and_width(options.size)
+    check_results(options.json, options.plot)
     ours = {
         f"{preset} {precision}": tflite_path(preset, precision)
         for preset in (f"{variant}_x{options.scale}" for variant in OURS)
         for precision in ("float", "int8")
     }
-    others = others_in(options.folder) if options.folder else {}
+    others = others_in(options.folder, ours) if options.folder else {}
     from awsrn_keras.scoring.image_sets import load_image_sets
     from awsrn_keras.scoring.score import mean_score
     from awsrn_keras.scoring.scoreboard import measure
@@ -85,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
             "multiply_adds": network.multiply_adds * size[0] * size[1],
             "bytes": (ours | others)[name].stat().st_size,
             "pixels": network.pixels,
+            "numbers": network.numbers,
             "fixed_size": network.size,
             "ranges": network.ranges,
         }
@@ -103,12 +114,37 @@ def height_and_width(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def others_in(folder: Path) -> dict[str, Path]:
-    """The files in a folder and those below it, by their names without the ending."""
-    paths = sorted(folder.rglob("*.tflite"))
+def check_results(json: Path | None, plot: Path | None) -> None:
+    """Raise an `InputError` if a file of results cannot be written."""
+    for path in filter(None, (json, plot)):
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file.")
+        check_folder(path.parent)
+    if plot:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise InputError("--plot draws with matplotlib: pip install matplotlib.")
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        if plot.suffix.lower()[1:] not in FigureCanvasAgg.get_supported_filetypes():
+            raise InputError(f"{plot}: matplotlib cannot draw such a file; name it *.png or *.svg.")
+
+
+def others_in(folder: Path, ours: Collection[str]) -> dict[str, Path]:
+    """The files in a folder and those below it, by their names without the ending.
+
+    Raises:
+        InputError: There is none, or two names are equal, ours among them.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".tflite")
     if not paths:
         raise InputError(f"{folder}: no folder with .tflite files.")
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+    others: dict[str, Path] = {}
+    for path in paths:
+        name = printable(path.relative_to(folder).with_suffix("").as_posix())
+        if name in ours or name in others:
+            raise InputError(f"{path}: another file or one of ours is called {name!r}; rename it.")
+        others[name] = path
+    return others
 
 
 def loaded(
@@ -126,9 +162,11 @@ def loaded(
                     raise ValueError(f"it is x{network.scale}")
                 networks[name] = network
             except (ValueError, RuntimeError) as error:
-                left_out[path] = error
+                left_out[path] = str(error)
+            except OSError as error:
+                left_out[path] = error.strerror
     for path, reason in left_out.items():
-        print(f"{path} is left out: {reason}", file=sys.stderr)
+        print(f"{printable(str(path))} is left out: {reason}", file=sys.stderr)
     return networks
 
 
@@ -184,17 +222,18 @@ def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     points: dict[str, tuple[float, float]] = {}
     for label, colour, ours in (("awsrn-keras", "C3", True), ("others", "C0", False)):
-        for numbers, mark in (("floating point", "o"), ("8 bit", "s")):
+        for numbers, mark in (("floating point", "o"), ("8-bit weights", "D"), ("8 bit", "s")):
             chosen = {
                 name: (row["median_ms"], row["scores"][first_set]["psnr"])
                 for name, row in figures.items()
-                if (row["ours"], row["pixels"] == "float32") == (ours, mark == "o")
+                if (row["ours"], row["numbers"]) == (ours, numbers)
             }
             if chosen:
                 values = zip(*chosen.values(), strict=True)
                 axis.plot(*values, mark, color=colour, label=f"{label}, {numbers}")
             points |= chosen
-    axis.set(xscale="log", xlabel=f"milliseconds for {where}", ylabel=f"PSNR on {first_set} (dB)")
+    axis.set(xscale="log", xlabel=f"milliseconds for {where}")
+    axis.set_ylabel(f"PSNR on {first_set} (dB)", parse_math=False)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
@@ -204,11 +243,14 @@ def plot(figures: dict[str, dict[str, Any]], where: str, path: Path) -> None:
     figure.draw_without_rendering()  # else nothing has its place yet
     write_names(axis, legend, points)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+        figure.savefig(temporary, dpi=110)
 
 
 def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, float]]) -> None:
-    """Write the name of each point beside it, where no other name or point is if there is room."""
+    """Write the name of each point beside it, if there is room without other names and points.
+
+    Names of more than 40 characters lose those in their middle.
+    """
     from matplotlib.transforms import Bbox
 
     taken = [legend.get_window_extent()]
@@ -219,8 +261,10 @@ def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, f
     for name, point in points.items():
         for x, y in SIDES:
             text = axis.annotate(
-                name,
+                name if len(name) <= 40 else f"{name[:19]}\N{HORIZONTAL ELLIPSIS}{name[-20:]}",
                 point,
+                parse_math=False,  # $ stands for itself
+                in_layout=False,
                 xytext=(8 * x, 7 * y),
                 textcoords="offset points",
                 ha=("center", "left", "right")[x],
@@ -229,7 +273,7 @@ def write_names(axis: "Axes", legend: "Legend", points: dict[str, tuple[float, f
             )
             box = text.get_window_extent()
             fits = all(inside.contains(*corner) for corner in box.get_points())
-            if (fits and not box.count_overlaps(taken)) or (x, y) == SIDES[-1]:
+            if fits and not box.count_overlaps(taken):
                 taken.append(box)
                 break
             text.remove()

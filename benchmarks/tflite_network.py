@@ -72,6 +72,8 @@ class TFLiteNetwork:
     Attributes:
         scale: Magnification.
         pixels: Number format of the input: float32, uint8, int8.
+        numbers: "8 bit" if a convolution gives features of 8 bits; "8-bit weights" if only
+            its kernel has so many, as of dynamic_range; else "floating point".
         size: Height and width of the input, None where they are free.
         ranges: Of the pixels of input and output: those with which the result is nearest to
             bicubic.
@@ -83,7 +85,11 @@ class TFLiteNetwork:
     """
 
     def __init__(self, path: Path, photograph: np.ndarray, threads: int = 2) -> None:
+        if not path.is_file():
+            raise ValueError("it is not a file")
         content = path.read_bytes()
+        if not content:
+            raise ValueError("it is empty")
         self.run = LiteRTModel(content, threads)
         self._input = _End(self.run.interpreter.get_input_details())
         self._output = _End(self.run.interpreter.get_output_details())
@@ -98,7 +104,7 @@ class TFLiteNetwork:
         self.ranges = self._nearest_to_bicubic(photograph)
         size = self.size or _OTHER_SIZE
         black = self._input.stored(np.zeros((*size, 3)), self.ranges[0])
-        self.parameters, total = _counts(content, black.shape)
+        self.parameters, total, self.numbers = _counts(content, black.shape)
         self.multiply_adds = total / math.prod(size)
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
@@ -134,8 +140,8 @@ class TFLiteNetwork:
         return best
 
 
-def _counts(content: bytes, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Parameters, and multiply-adds for an input of this shape."""
+def _counts(content: bytes, shape: tuple[int, ...]) -> tuple[int, int, str]:
+    """Parameters, multiply-adds for an input of this shape, and `numbers`."""
     litert = import_litert().interpreter
     # With XNNPACK the shapes of tensors inside the graph would stay those of the file.
     interpreter = litert.Interpreter(
@@ -144,10 +150,13 @@ def _counts(content: bytes, shape: tuple[int, ...]) -> tuple[int, int]:
     )
     interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape)
     interpreter.allocate_tensors()
-    shapes = {each["index"]: each["shape"].tolist() for each in interpreter.get_tensor_details()}
+    details = interpreter.get_tensor_details()
+    shapes = {each["index"]: each["shape"].tolist() for each in details}
+    short = {each["index"] for each in details if np.dtype(each["dtype"]).itemsize == 1}
     shapes[-1] = [0]  # no bias
     model = read_model(content)
     parameters = multiply_adds = 0
+    numbers = "floating point"
     for name, operator in zip(operator_names(model), model.subgraphs[0].operators, strict=True):
         inputs = operator.inputs[_WEIGHTS.get(name, slice(0))]
         weights = [math.prod(shapes[index]) for index in inputs]
@@ -155,4 +164,8 @@ def _counts(content: bytes, shape: tuple[int, ...]) -> tuple[int, int]:
         if weights and name != "PRELU":
             slides_over = operator.inputs[2] if name == "TRANSPOSE_CONV" else operator.outputs[0]
             multiply_adds += weights[0] * math.prod(shapes[slides_over][1:3])
-    return parameters, multiply_adds
+            if operator.outputs[0] in short:
+                numbers = "8 bit"
+            elif inputs[0] in short and numbers != "8 bit":
+                numbers = "8-bit weights"
+    return parameters, multiply_adds, numbers

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
+from export.default_folder import FOLDER_HELP, default_folder
 from export.precisions import PRECISIONS
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="degrade LR patches, as fit.py did for this network: photo, or a JSON file",
     )
-    option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
+    option("-o", "--output", type=Path, metavar="DIR", help=FOLDER_HELP)
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
     return parse
 
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = load_model(options.model)
     bank = load_pairs(options.data, model.scale, "train")
     warn_without_contrast(bank)
-    folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
+    folder = (options.output or default_folder(model, options.model)) / "tflite"
     folder.mkdir(parents=True, exist_ok=True)
 
     path = folder / _PRECISION.file(options.dynamic)

@@ -2,11 +2,11 @@
 
     python export/to_onnx.py awsrn_sd_x2
 
-writes exports/awsrn_sd_x2/awsrn_sd_x2.onnx in ten seconds. The file takes one RGB picture of any
-height and width, "input", float32 (1, 3, height, width), 0..1, and gives "output", `scale` times
-larger and not clipped: values somewhat below 0 and above 1 are for the caller to clip.
+writes exports/awsrn_sd_x2/awsrn_sd_x2.onnx in a few seconds. The file takes one RGB picture of
+any height and width, "input", float32 (1, 3, height, width), 0..1, and gives "output", `scale`
+times larger and not clipped: values somewhat below 0 and above 1 are for the caller to clip.
 Before it is put in place, ONNX's checker has to accept it, and what ONNX Runtime makes of a
-picture may differ from the network by 0.001 grey levels of 255 at most.
+test picture may differ from the network by 0.001 grey levels of 255 at most.
 """
 
 import argparse
@@ -21,8 +21,10 @@ from awsrn_keras.command_line import add_model, command_parser, run_command, sta
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import replacing
 from awsrn_keras.pictures.resize import imresize
+from export.default_folder import default_folder, network_name
 
 if TYPE_CHECKING:
+    import keras
     import onnx
 
     from awsrn_keras.network.model import AWSRN
@@ -46,13 +48,16 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     text = "value of white in input and output, 1 (default) or 255"
     option("--range", type=int, choices=(1, 255), default=1, help=text)
-    default = "exports/<variant>_x<scale>/<variant>_x<scale>.onnx"
-    option("-o", "--output", type=Path, metavar="FILE", help=f"default {default}")
+    default = "default exports/NAME/NAME.onnx, NAME being the preset or <variant>_x<scale>"
+    option("-o", "--output", type=Path, metavar="FILE", help=default)
     return parse
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    path = options.output
+    if path and path.suffix != ".onnx":
+        raise InputError(f"{path}: name the output *.onnx.")
     for module in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed: pip install onnx onnxruntime.")
@@ -60,8 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
     from awsrn_keras.network.loading import load_model
 
     model = load_model(options.model)
-    name = f"{model.variant}_x{model.scale}"
-    path = options.output or Path("exports") / name / f"{name}.onnx"
+    if path is None:
+        folder = default_folder(model, options.model)
+        path = folder / f"{folder.name}.onnx"
     size, difference = write_onnx(model, path, options.range, options.model)
     print(f"{path}  {size / 1e6:.2f} MB, differs from the network by {difference:#.2g} grey levels")
 
@@ -91,15 +97,19 @@ def write_onnx(model: "AWSRN", path: Path, white: int, origin: str) -> tuple[int
         "output": f"the same, scale times larger, float32 0..{white}, not clipped",
         "value_range": [0, white],
     }
-    content = onnx_model(describe(fuse(model)), white, facts).SerializeToString()
-    difference = verify(content, model, white)
+    fused = fuse(model)
+    title = network_name(model, origin)
+    content = onnx_model(describe(fused), white, title, facts).SerializeToString()
+    difference = verify(content, fused, white)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return len(content), difference
 
 
-def onnx_model(nodes: "list[Node]", white: int, facts: dict[str, Any]) -> "onnx.ModelProto":
-    """The operations of `describe` as an ONNX model with `facts` as its metadata.
+def onnx_model(
+    nodes: "list[Node]", white: int, title: str, facts: dict[str, Any]
+) -> "onnx.ModelProto":
+    """The operations of `describe` as a graph of that title, with `facts` as its metadata.
 
     Its values are those of the nodes times `white / 255`. As `relu(c * x) = c * relu(x)` for
     c > 0, it is enough to multiply the biases and the mean by it.
@@ -124,7 +134,6 @@ def onnx_model(nodes: "list[Node]", white: int, facts: dict[str, Any]) -> "onnx.
         helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, *sides))
         for name, sides in ends.items()
     )
-    title = f"{facts['variant']}_x{facts['scale']}"
     graph = helper.make_graph(operators, title, [image], [upscaled], constants)
     model = helper.make_model(
         graph,
@@ -159,15 +168,20 @@ def _attributes(node: "Node") -> dict[str, Any]:
     return {}
 
 
-def verify(content: bytes, model: "AWSRN", white: int) -> float:
+def verify(content: bytes, reference: "keras.Model", white: int) -> float:
     """Check a file's form, run it in ONNX Runtime and compare it with the network.
+
+    Args:
+        content: The file's bytes.
+        reference: The float32 graph whose picture it must give.
+        white: Pixels are 0..`white`.
 
     Returns:
         Largest difference, grey levels of 255.
 
     Raises:
         InputError: It is above `LIMIT`; for a network that gives values far beyond 0..255, above
-            as small a part of the largest.
+            as small a part of the largest. Or the network itself gives NaN or infinity.
     """
     import keras
     import onnx
@@ -177,7 +191,9 @@ def verify(content: bytes, model: "AWSRN", white: int) -> float:
     noise = np.random.default_rng(0).integers(0, 256, (11, 13, 3), dtype=np.uint8)
     picture = imresize(noise, 4)[None].astype("float32")
     with keras.device("cpu"):  # GPUs may round to 10 bits before they multiply (TF32)
-        expected = keras.ops.convert_to_numpy(model(picture))
+        expected = keras.ops.convert_to_numpy(reference(picture))
+    if not np.isfinite(expected).all():
+        raise InputError("The network itself gives NaN or infinity; use other weights.")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (given,) = session.run(None, {"input": picture.transpose(0, 3, 1, 2) * (white / 255)})
     difference = float(np.abs(given.transpose(0, 2, 3, 1) * (255 / white) - expected).max())

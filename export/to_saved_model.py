@@ -19,6 +19,7 @@ from pathlib import Path
 
 from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
+from export.default_folder import FOLDER_HELP, default_folder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     option = parse.add_argument
     side = "side of the pictures that upscale_tile takes (default %(default)s)"
     option("--tile", type=int, default=256, metavar="PIXELS", help=side)
-    option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
+    option("-o", "--output", type=Path, metavar="DIR", help=FOLDER_HELP)
     return parse
 
 
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
             "pixels: every pixel of a tile depends on its border, so tiles leave seams",
             file=sys.stderr,
         )
-    folder = options.output or Path("exports") / f"{model.variant}_x{model.scale}"
+    folder = options.output or default_folder(model, options.model)
     differences = publish(model, folder, options.tile)
     print(f"{folder / 'saved_model' / '1'}  differs from the network by at most")
     for signature, difference in differences.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 from awsrn_keras.command_line import add_model, command_parser, run_command, start_backend
 from awsrn_keras.errors import InputError
 from awsrn_keras.files import write_json
+from export.default_folder import FOLDER_HELP, default_folder
 from export.precisions import CONVERTED, PRECISIONS
 
 
@@ -36,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         help="photographs for int8 and int16x8: sample (default), div2k or folders of "
         "high-resolution pictures",
     )
-    option("-o", "--output", type=Path, metavar="DIR", help="default exports/<variant>_x<scale>")
+    option("-o", "--output", type=Path, metavar="DIR", help=FOLDER_HELP)
     option("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
     return parse
 
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"of {radius} pixels: every pixel depends on the border, so tiles leave seams",
             file=sys.stderr,
         )
-    folder = (options.output or Path("exports") / f"{model.variant}_x{model.scale}") / "tflite"
+    folder = (options.output or default_folder(model, options.model)) / "tflite"
     folder.mkdir(parents=True, exist_ok=True)
     measured = {}
     for precision in precisions:

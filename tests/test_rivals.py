@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,13 +13,15 @@ from PIL import Image
 from skimage import data
 
 from awsrn_keras import AWSRN, fuse, multiply_adds
+from awsrn_keras.data import load_pairs
 from awsrn_keras.errors import InputError
 from awsrn_keras.upscaling.litert_engine import tflite_path
-from benchmarks.rivals import main, seconds_in_turn, write_names
+from benchmarks.rivals import main, others_in, plot, seconds_in_turn, write_names
 from benchmarks.tflite_network import TFLiteNetwork
 from export.precisions import PRECISIONS
 from export.tflite.calibration import black_and_white
 from export.tflite.conversion import convert, shuffle_by_transpose
+from export.tflite.writing import write_tflite
 
 PHOTOGRAPH = data.astronaut()[40:100, 180:252]  # larger than the files of one size
 
@@ -99,6 +102,18 @@ def test_our_files_give_the_network_s_picture_and_count_as_the_paper_does():
     assert network.multiply_adds == multiply_adds(fused, (3, 3))
 
 
+@pytest.mark.parametrize(
+    ("precision", "numbers"),
+    [("float16", "floating point"), ("dynamic_range", "8-bit weights"), ("int8", "8 bit")],
+)
+def test_8_bits_of_the_weights_and_of_all_are_told_apart(tmp_path, precision, numbers):
+    path, model = tmp_path / "a.tflite", AWSRN.from_preset("awsrn_nano_x2")
+    write_tflite(model, path, precision, (24, 40), load_pairs("sample", 2, "train"), "nano")
+    network = TFLiteNetwork(path, PHOTOGRAPH)
+    assert network.pixels == ("uint8" if precision == "int8" else "float32")
+    assert network.numbers == numbers
+
+
 def test_other_convolutions_and_slopes_count_too(tmp_path):
     image = keras.Input((None, None, 3), batch_size=1)
     x = layers.DepthwiseConv2D(5, padding="same", depthwise_initializer="zeros")(image)
@@ -137,10 +152,56 @@ def test_names_on_the_plot_cover_each_other_nowhere():
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def test_names_that_fit_nowhere_are_left_out_and_long_ones_shortened():
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axis = figure.subplots()
+    points = {f"{i} a ${'very ' * 30}long name{i}": (5, 30) for i in range(12)} | {"b": (9, 31)}
+    axis.plot(*zip(*points.values(), strict=True), "o", label="all")
+    axis.margins(0.1)
+    legend = axis.legend()
+    figure.draw_without_rendering()
+    write_names(axis, legend, points)
+    figure.draw_without_rendering()
+    assert axis.get_position().width > 0.8
+    names = [text.get_text() for text in axis.texts]
+    assert all(len(name) <= 40 for name in names)
+    assert names[0].startswith("0 a $very very")
+    assert names[0].endswith("long name0")
+    assert names[-1] == "b"
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert 3 <= len(boxes) < len(points)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize(("name", "start"), [("p.svg", b"<?xml"), ("p.png", b"\x89PNG")])
+def test_the_plot_is_of_the_format_that_its_name_says(tmp_path, name, start):
+    row = {"ours": False, "numbers": "8 bit", "scores": {"a $set$x_": {"psnr": 31.5}}}
+    figures = {"cheap$": {**row, "median_ms": 3}, "$1_{": {**row, "median_ms": 7}}
+    plot(figures, "64x48 pixels", tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_equal_names_are_refused(tmp_path):
+    for name in ("awsrn_nano_x2 float.tflite", "a.tflite"):
+        (tmp_path / name).touch()
+    assert set(others_in(tmp_path, {"awsrn_sd_x2 float"})) == {"a", "awsrn_nano_x2 float"}
+    with pytest.raises(InputError, match=r"nano_x2 float\.tflite: .* called 'awsrn_nano_x2 float'"):
+        others_in(tmp_path, {"awsrn_nano_x2 float"})
+    (tmp_path / "a.TFLITE").touch()
+    with pytest.raises(InputError, match="another file or one of ours is called 'a'; rename it"):
+        others_in(tmp_path, {})
+
+
 def test_a_folder_is_compared_with_ours(tmp_path, capsys):
     folder = tmp_path / "theirs"
     (folder / "old").mkdir(parents=True)
     blur_and_double(folder / "old/blur.tflite", (0, 1), channels_first=True)
+    (folder / "old/blur.tflite").rename(folder / "old/blur.TFLITE")
+    (folder / "folder.tflite").mkdir()
+    (folder / "dangling.tflite").symlink_to("nowhere")
+    (folder / "empty.tflite").touch()
     (folder / "damaged.tflite").write_bytes(b"TFL3")
     (folder / "x4.tflite").write_bytes(tflite_path("awsrn_nano_x4").read_bytes())
     (tmp_path / "set").mkdir()
@@ -152,11 +213,16 @@ def test_a_folder_is_compared_with_ours(tmp_path, capsys):
     printed = capsys.readouterr()
     assert "x4.tflite is left out: it is x4" in printed.err
     assert "damaged.tflite is left out: " in printed.err
+    assert "folder.tflite is left out: it is not a file" in printed.err
+    assert "dangling.tflite is left out: it is not a file" in printed.err
+    assert "empty.tflite is left out: it is empty" in printed.err
     figures = json.loads((tmp_path / "all.json").read_text())
     rows = figures["files"]
     ours = ["awsrn_nano_x2 float", "awsrn_nano_x2 int8", "awsrn_sd_x2 float", "awsrn_sd_x2 int8"]
     assert list(rows) == [*ours, "old/blur"]
     assert [row["ours"] for row in rows.values()] == [True] * 4 + [False]
+    numbers = ["floating point", "8 bit"] * 2 + ["floating point"]
+    assert [row["numbers"] for row in rows.values()] == numbers
     psnr = {name: row["scores"]["set"]["psnr"] for name, row in rows.items()}
     assert psnr["old/blur"] + 3 < min(psnr[name] for name in ours)
     for row in rows.values():
@@ -174,8 +240,14 @@ def test_a_folder_is_compared_with_ours(tmp_path, capsys):
         (["none"], "none: no folder with .tflite files"),
         (["--size", "20"], "--size 20: give height x width"),
         (["--data", "none"], "none: no such folder"),
+        (["--json", "."], ".: is a folder; name a file"),
+        (["--plot", "tests"], "tests: is a folder; name a file"),
+        (["--json", "Makefile/a.json"], "Makefile: is no folder"),
+        (["--plot", "a.txt"], "a.txt: matplotlib cannot draw such a file"),
+        (["--plot", "a"], "a: matplotlib cannot draw such a file"),
     ],
 )
-def test_mistakes_are_told_in_one_line(arguments, reason):
+def test_mistakes_are_told_in_one_line(arguments, reason, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
     with pytest.raises(InputError, match=re.escape(reason)):
         main(arguments)

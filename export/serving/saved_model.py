@@ -11,6 +11,7 @@ from PIL import Image
 
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.files import replacing
+from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
 
 from .graph import MAX_PIXELS_AT_ONCE, Upscaler
@@ -90,19 +91,20 @@ def verify(path: Path, model: AWSRN, tile: int, window: int = 512) -> dict[str, 
         RuntimeError: It is more than 0.01, or 0.51 for picture files, which are rounded.
     """
     signatures = tf.saved_model.load(path).signatures
+    reference = fuse(model)  # in float32, whatever the model computes in
     rng = np.random.default_rng(0)
     differences = {}
     for signature, shape in (("serving_default", (2, 40, 52)), ("upscale_tile", (1, tile, tile))):
         images = rng.integers(0, 256, (*shape, 3)).astype("float32")
         result = signatures[signature](image=tf.constant(images))["upscaled"].numpy()
-        differences[signature] = _difference(signature, result, _pixels(model, images), 0.01)
+        differences[signature] = _difference(signature, result, _pixels(reference, images), 0.01)
 
     picture = rng.integers(0, 256, (window + 8, window + 20, 3), dtype=np.uint8)
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "PNG")
     files = tf.constant([content.getvalue()])
     (result,) = signatures["upscale_bytes"](image_bytes=files)["upscaled_bytes"].numpy()
-    (expected,) = _pixels(model, picture[None].astype("float32"))
+    (expected,) = _pixels(reference, picture[None].astype("float32"))
     result = np.asarray(Image.open(io.BytesIO(result)))
     differences["upscale_bytes"] = _difference("upscale_bytes", result, expected, 0.51)
 
@@ -111,7 +113,7 @@ def verify(path: Path, model: AWSRN, tile: int, window: int = 512) -> dict[str, 
     return differences
 
 
-def _pixels(model: AWSRN, images: np.ndarray) -> np.ndarray:
+def _pixels(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return np.clip(keras.ops.convert_to_numpy(model(images)), 0, 255)
 
 

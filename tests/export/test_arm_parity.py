@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from keras import ops
 from optional import missing
 from tflite_files import SHIPPED, changed, write_file
 
@@ -140,6 +141,20 @@ def test_a_file_that_does_not_run_there_fails_with_the_reason(tmp_path):
     (fault,) = result.faults
     assert fault.startswith("on Arm: ")
     assert "No module named 'export'" in fault
+
+
+def test_a_network_that_computes_in_16_bits_is_compared_in_32(tmp_path):
+    write_file(tmp_path / "float16.tflite", (24, 20))
+    (file,) = exported_files(tmp_path)
+    picture = held_out_picture(load_pairs("sample", 2, "validation"), 24, 20)
+    preset = AWSRN.from_preset("awsrn_sd_x2")
+    model = AWSRN("awsrn_sd", 2, dtype="mixed_bfloat16")
+    model.set_weights(preset.get_weights())
+    broken = Device("Arm", "broken", python=(sys.executable, "-I", "-S"))
+    exact, result = (compare(file, each, broken, picture).cpu for each in (preset, model))
+    assert result == exact
+    rounded, expected = (ops.convert_to_numpy(each(picture)) for each in (model, preset))
+    assert abs(rounded - expected).max() > 0.5
 
 
 @pytest.fixture

@@ -117,11 +117,12 @@ def test_the_command_says_where_the_file_is_and_how_near(tmp_path, capsys, monke
     main(["awsrn_nano_x4_photo", "--range", "255"])
     device, line = capsys.readouterr().out.splitlines()
     assert device.startswith("Computing on ")
-    path = "exports/awsrn_nano_x4/awsrn_nano_x4.onnx"
+    path = "exports/awsrn_nano_x4_photo/awsrn_nano_x4_photo.onnx"
     match = re.fullmatch(
         rf"{path}  0\.\d\d MB, differs from the network by (\S+) grey levels", line
     )
     assert 0 < float(match[1]) < 1e-3
+    assert onnx.load(path).graph.name == "awsrn_nano_x4_photo"
     facts = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert json.loads(facts["value_range"]) == [0, 255]
     expected = AWSRN.from_preset("awsrn_nano_x4_photo")(picture())
@@ -133,12 +134,30 @@ def test_a_file_of_another_network_is_found_out(written):
         verify(written.read_bytes(), AWSRN.from_preset("awsrn_nano_x2_photo"), 1)
 
 
+def test_a_network_that_computes_in_16_bits_is_compared_in_32(tmp_path):
+    model = random_model("awsrn_nano", 2, dtype="mixed_float16")
+    rounded = ops.convert_to_numpy(model(picture()))
+    _, difference = write_onnx(model, tmp_path / "model.onnx", 1, "random")
+    assert 0 < difference < 1e-3
+    assert np.abs(onnx_runtime_s(tmp_path / "model.onnx", picture()) - rounded).max() > 1e-2
+
+
+def test_a_network_that_gives_nan_is_named_as_the_cause(tmp_path):
+    model = random_model("awsrn_nano", 2)
+    bias = model.get_layer("head").bias
+    bias.assign(ops.full_like(bias, np.nan))
+    with pytest.raises(InputError, match="The network itself gives NaN or infinity"):
+        write_onnx(model, tmp_path / "model.onnx", 1, "random")
+    assert not list(tmp_path.iterdir())
+
+
 def test_mistakes_are_one_line_and_leave_the_earlier_file(tmp_path, capfd, monkeypatch):
     damaged, earlier = tmp_path / "damaged.keras", tmp_path / "model.onnx"
     damaged.write_bytes(b"PK no archive")
     earlier.write_bytes(b"an earlier export")
     assert "none.keras: no such model" in refused("none.keras", "-o", earlier, capfd=capfd)
     assert "damaged.keras: damaged" in refused(damaged, "-o", earlier, capfd=capfd)
+    assert "noending: name the output *.onnx" in refused("-o", "noending", capfd=capfd)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
     assert "pip install onnx onnxruntime" in refused("-o", earlier, capfd=capfd)
     assert earlier.read_bytes() == b"an earlier export"

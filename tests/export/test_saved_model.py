@@ -278,6 +278,12 @@ def test_verification_notices_two_hundredths_of_a_grey_level(folder, model) -> N
         verify(folder / "saved_model/1", other, TILE, WINDOW)
 
 
+def test_a_network_that_computes_in_16_bits_is_compared_in_32(folder, model) -> None:
+    other = AWSRN("awsrn_sd", SCALE, dtype="mixed_bfloat16")
+    other.set_weights(model.get_weights())
+    assert 0 < verify(folder / "saved_model/1", other, TILE, WINDOW)["serving_default"] < 0.01
+
+
 def test_verification_notices_windows_that_overlap_too_little(model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(graph_module, "receptive_field", lambda model: 4)  # in truth 22
     with pytest.raises(RuntimeError, match="upscale_bytes of the SavedModel differs"):

@@ -24,7 +24,6 @@ from awsrn_keras.pictures.resize import imresize
 from export.default_folder import default_folder, network_name
 
 if TYPE_CHECKING:
-    import keras
     import onnx
 
     from awsrn_keras.network.model import AWSRN
@@ -97,10 +96,9 @@ def write_onnx(model: "AWSRN", path: Path, white: int, origin: str) -> tuple[int
         "output": f"the same, scale times larger, float32 0..{white}, not clipped",
         "value_range": [0, white],
     }
-    fused = fuse(model)
     title = network_name(model, origin)
-    content = onnx_model(describe(fused), white, title, facts).SerializeToString()
-    difference = verify(content, fused, white)
+    content = onnx_model(describe(fuse(model)), white, title, facts).SerializeToString()
+    difference = verify(content, model, white)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return len(content), difference
@@ -168,13 +166,8 @@ def _attributes(node: "Node") -> dict[str, Any]:
     return {}
 
 
-def verify(content: bytes, reference: "keras.Model", white: int) -> float:
+def verify(content: bytes, model: "AWSRN", white: int) -> float:
     """Check a file's form, run it in ONNX Runtime and compare it with the network.
-
-    Args:
-        content: The file's bytes.
-        reference: The float32 graph whose picture it must give.
-        white: Pixels are 0..`white`.
 
     Returns:
         Largest difference, grey levels of 255.
@@ -187,11 +180,13 @@ def verify(content: bytes, reference: "keras.Model", white: int) -> float:
     import onnx
     import onnxruntime
 
+    from export.reference import unrounded
+
     onnx.checker.check_model(content, full_check=True)
     noise = np.random.default_rng(0).integers(0, 256, (11, 13, 3), dtype=np.uint8)
     picture = imresize(noise, 4)[None].astype("float32")
     with keras.device("cpu"):  # GPUs may round to 10 bits before they multiply (TF32)
-        expected = keras.ops.convert_to_numpy(reference(picture))
+        expected = keras.ops.convert_to_numpy(unrounded(model)(picture))
     if not np.isfinite(expected).all():
         raise InputError("The network itself gives NaN or infinity; use other weights.")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

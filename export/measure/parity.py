@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from awsrn_keras.errors import InputError
-from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
 from export.precisions import Precision
+from export.reference import unrounded
 from export.tflite.exported import ExportedFile
 
 from .running import PROCESSOR, Device, run_compiled
@@ -67,8 +67,7 @@ def compare(file: ExportedFile, model: AWSRN, device: Device, picture: np.ndarra
                 f"not {model.variant} x{model.scale}; name its weights with --model."
             )
     name, precision = file.path.stem, file.precision
-    reference = fuse(model)  # in float32, whatever the model computes in
-    expected = np.clip(ops.convert_to_numpy(reference(picture)), 0, 255)
+    expected = np.clip(ops.convert_to_numpy(unrounded(model)(picture)), 0, 255)
     cpu = run_compiled(file.path, picture, PROCESSOR)
     if cpu.pixels is None:
         return Parity(name, None, None, faults=(f"on the processor: {cpu.reason}",))

@@ -11,8 +11,8 @@ from PIL import Image
 
 from awsrn_keras.command_line import messages_kept_back
 from awsrn_keras.files import replacing
-from awsrn_keras.network.fusion import fuse
 from awsrn_keras.network.model import AWSRN
+from export.reference import unrounded
 
 from .graph import MAX_PIXELS_AT_ONCE, Upscaler
 from .warm_up import read_warm_up, write_warm_up
@@ -91,7 +91,7 @@ def verify(path: Path, model: AWSRN, tile: int, window: int = 512) -> dict[str, 
         RuntimeError: It is more than 0.01, or 0.51 for picture files, which are rounded.
     """
     signatures = tf.saved_model.load(path).signatures
-    reference = fuse(model)  # in float32, whatever the model computes in
+    reference = unrounded(model)
     rng = np.random.default_rng(0)
     differences = {}
     for signature, shape in (("serving_default", (2, 40, 52)), ("upscale_tile", (1, tile, tile))):
@@ -113,7 +113,7 @@ def verify(path: Path, model: AWSRN, tile: int, window: int = 512) -> dict[str, 
     return differences
 
 
-def _pixels(model: keras.Model, images: np.ndarray) -> np.ndarray:
+def _pixels(model: AWSRN, images: np.ndarray) -> np.ndarray:
     return np.clip(keras.ops.convert_to_numpy(model(images)), 0, 255)
 
 

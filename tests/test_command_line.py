@@ -9,6 +9,7 @@ import time
 import pytest
 
 from awsrn_keras.command_line import (
+    MODEL_HELP,
     above_zero,
     add_model,
     command_parser,
@@ -16,6 +17,7 @@ from awsrn_keras.command_line import (
     messages_kept_back,
 )
 from awsrn_keras.errors import InputError
+from awsrn_keras.network.loading import load_model
 
 
 def fail_with(error, message):
@@ -105,3 +107,10 @@ def test_an_option_above_zero_refuses_others_in_one_line(text, capsys):
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args([f"--runs={text}"])
     assert f"argument --runs: {text}: give a number above 0" in capsys.readouterr().err
+
+
+def test_the_help_names_the_kinds_of_files_that_load_model_does():
+    _, kinds = MODEL_HELP.split("run folder, ")
+    with pytest.raises(InputError) as error:
+        load_model("none.keras")
+    assert str(error.value).endswith(f"or a {kinds} file.")

@@ -4,17 +4,20 @@ A worker is an actor of Ray with an engine of its own. Only paths travel: worker
 and write results themselves, so every node must see both.
 """
 
+import contextlib
 import functools
 import os
 import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import InputError
 from ..files import existing_part, remove_unfinished
+from ..urls import is_url
 from .files import UpscaleOptions
 from .jobs import Job
 from .ray_connection import check_head, join, last_line, leave
@@ -24,6 +27,7 @@ _AT_ONCE = 2  # pictures that a worker has: one is read or written while the oth
 _TRIES = 3  # of a picture whose worker dies, and of starting a worker
 _LOOK = 2  # seconds between looks at the size of the cluster
 _CHECK = 60  # seconds within which a node must answer
+_PAUSE = 60  # seconds without new workers after one that did not start, while others work
 _SILENCE = 20  # seconds after which a head that does not answer has died
 # What a worker needs for photographs of 12 megapixels.
 _WORKER_BYTES = {"litert": 2**30, "keras": 2 * 2**30}
@@ -33,12 +37,16 @@ class Cluster:
     """The workers of a Ray cluster, until `upscale` ends.
 
     Each has a core, or several where the memory is too small for so many workers, or a GPU
-    where Keras is to compute and there are GPUs. Nodes may come and go.
+    where Keras is to compute and there are GPUs. Nodes may come and go. All that are there from
+    the start must be able to work; those that come later and are not are left out.
 
     Args:
         address: "local" for a cluster of this machine's cores, "auto" for the one that this
             machine belongs to, or HOST:PORT of its head.
         model, engine, precision, scale: As of `make_engine`; `engine` is "litert" or "keras".
+
+    Attributes:
+        left_out: What is wrong with nodes that were left out, in lines.
 
     Raises:
         InputError: Ray is missing, or there is no such cluster.
@@ -67,7 +75,12 @@ class Cluster:
         self._starting: dict[Any, Any] = {}  # what their starts will return -> workers
         self._load: dict[Any, int] = {}  # workers -> how many pictures they have
         self._begun: dict[Any, tuple[Any, Job, int]] = {}  # outcomes -> worker, job, load
-        self._failed_starts, self._silent, self._next_look = 0, 0, 0.0
+        # What was left out stays where it is, so that Ray starts no other there.
+        self._idle: list[Any] = []
+        self.left_out: list[str] = []
+        self._what_to_check: tuple[Any, ...] = ()
+        self._first: set[str] = set()  # nodes there from the start, until a worker has started
+        self._failed_starts, self._silent, self._next_look, self._next_start = 0, 0, 0.0, 0.0
 
     def __str__(self) -> str:
         """E.g. "Computing on a Ray cluster: 2 nodes, 8 workers of 1 core"."""
@@ -99,12 +112,21 @@ class Cluster:
             InputError: A node does not see the files, or no worker can be started.
         """
         try:
-            if jobs:
-                self._check_nodes(jobs)
-            for done, (job, outcome) in enumerate(self._outcomes(jobs, options), 1):
-                yield job, outcome
-                if progress:
-                    progress(job, done, len(jobs))
+            if not jobs:
+                return
+            folder = jobs[0].target.parent
+            # The last input, since it stays in use: workers that start later check it, too.
+            source = next((job.source for job in reversed(jobs) if _is_readable(job.source)), None)
+            with _probe_in(existing_part(folder)) as probe:
+                self._check_nodes(probe, source)
+            if not is_url(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            with _probe_in(folder) as probe:
+                self._what_to_check = probe, source, __version__
+                for done, (job, outcome) in enumerate(self._outcomes(jobs, options), 1):
+                    yield job, outcome
+                    if progress:
+                        progress(job, done, len(jobs))
         finally:
             leave(self._ray)
             for _, job, _ in self._begun.values():
@@ -154,19 +176,28 @@ class Cluster:
     def _wait(self) -> list[Any]:
         """Outcomes that are there; workers that have started are ready from then on."""
         some = [*self._begun, *self._starting]
+        if not some and self.left_out:
+            raise InputError(self.left_out[-1])
         done, _ = self._ray.wait(some, timeout=_LOOK)
         for reference in self._starting.keys() & set(done):
             worker = self._starting.pop(reference)
             try:
-                wrong = self._ray.get(reference)
+                node, wrong = self._ray.get(reference)
             except self._ray.exceptions.RayError as error:
                 self._failed_starts += 1
                 if self._failed_starts >= _TRIES and not self._load:
                     raise InputError(f"No worker can be started: {last_line(error)}") from None
+                self._next_start = time.monotonic() + _PAUSE * bool(self._load)
                 continue
+            if wrong and node in self._first:
+                raise InputError(wrong)
+            self._first.discard(node)
             if wrong:
-                raise wrong
-            self._load[worker] = 0
+                self._idle.append(worker)
+                if wrong not in self.left_out:
+                    self.left_out.append(wrong)
+            else:
+                self._load[worker] = 0
         return [reference for reference in done if reference in self._begun]
 
     def _add_workers(self) -> None:
@@ -184,37 +215,54 @@ class Cluster:
                     "The head of the cluster has died; --skip-existing goes on with the rest."
                 ) from None
             return
-        for _ in range(self._room() - len(self._load) - len(self._starting)):
+        if time.monotonic() < self._next_start:
+            return
+        present = len(self._load) + len(self._starting) + len(self._idle)
+        for _ in range(self._room() - present):
             worker = self._new_worker()
-            self._starting[worker.start.remote()] = worker
+            self._starting[worker.start.remote(*self._what_to_check)] = worker
 
     def _room(self) -> int:
         """Workers that the cluster has room for; where there is none, one waits for it."""
         resources = self._ray.cluster_resources()
         return max(1, int(min(resources.get(name, 0) / n for name, n in self._needs.items())))
 
-    def _check_nodes(self, jobs: list[Job]) -> None:
+    def _check_nodes(self, probe: Path, source: Path | None) -> None:
         """Raise an `InputError` unless all nodes see a picture and the folder for results."""
         ray, check = self._ray, self._ray.remote(obstacle)
         on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        source = next((job.source for job in jobs if job.source.is_file()), jobs[0].source)
-        probe = existing_part(jobs[0].target.parent) / f".awsrn-{secrets.token_hex(8)}"
-        probe.touch()
-        try:
-            answers = {}
-            for node in ray.nodes():
-                if node["Alive"] and node["Resources"].get("CPU"):  # heads may have none
-                    there = check.options(
-                        num_cpus=0, scheduling_strategy=on_node(node["NodeID"], soft=False)
-                    )
-                    name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                    answers[there.remote(probe, source, __version__)] = name
-            for answer, name in answers.items():
-                try:
-                    found = ray.get(answer, timeout=_CHECK)
-                except ray.exceptions.RayError as error:
-                    found = f"cannot run awsrn-keras ({last_line(error)})"
-                if found:
-                    raise InputError(f"{name} {found}")
-        finally:
-            probe.unlink()
+        answers = {}
+        for node in ray.nodes():
+            if node["Alive"] and node["Resources"].get("CPU"):  # heads may have none
+                there = check.options(
+                    num_cpus=0, scheduling_strategy=on_node(node["NodeID"], soft=False)
+                )
+                name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+                answers[there.remote(probe, source, __version__)] = name
+                self._first.add(node["NodeID"])
+        for answer, name in answers.items():
+            try:
+                found = ray.get(answer, timeout=_CHECK)
+            except ray.exceptions.RayError as error:
+                found = f"cannot run awsrn-keras ({last_line(error)})"
+            if found:
+                raise InputError(f"{name} {found}")
+
+
+@contextlib.contextmanager
+def _probe_in(folder: Path) -> Iterator[Path]:
+    """A file by which nodes can tell that they see `folder`."""
+    probe = folder / f".awsrn-{secrets.token_hex(8)}"
+    probe.touch()
+    try:
+        yield probe
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        path.open("rb").close()
+    except Exception:  # libraries for URLs have errors of their own
+        return False
+    return True

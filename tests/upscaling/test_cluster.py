@@ -14,10 +14,11 @@ import pytest
 from optional import optional
 from PIL import Image
 
+from awsrn_keras import __version__
 from awsrn_keras.upscaling import cluster, worker
 from awsrn_keras.upscaling.engines import make_engine
 from awsrn_keras.upscaling.files import UpscaleOptions, upscale_files
-from awsrn_keras.upscaling.jobs import plan
+from awsrn_keras.upscaling.jobs import Job, plan
 
 optional("upath")
 ray = optional("ray")
@@ -143,6 +144,67 @@ def test_a_picture_that_kills_workers_takes_no_other_along(folder, tmp_path, mon
     assert contents(out).items() <= contents(folder / "expected").items()
 
 
+BLIND = """
+import sys
+
+def hook(event, arguments):
+    if event in ("open", "os.mkdir") and str(arguments[0]).startswith({folder!r}):
+        raise FileNotFoundError(2, "hidden", arguments[0])
+
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hidden", ["in", "out"])
+def test_a_late_node_that_does_not_see_the_files_is_left_out(folder, tmp_path, hidden):
+    out = tmp_path / "out"
+    path = folder / "in" if hidden == "in" else out
+    (tmp_path / "sitecustomize.py").write_text(BLIND.format(folder=str(path)))
+    nodes = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    try:
+        jobs, _ = plan([str(folder / "in")], str(out))
+        workers = cluster.Cluster(nodes.address, "awsrn_sd_x2", "litert", "float")
+        failed = []
+        for number, (_, outcome) in enumerate(workers.upscale(jobs, UpscaleOptions())):
+            failed += [outcome] if not isinstance(outcome, list) else []
+            if number == 0:
+                python_path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+                nodes.add_node(num_cpus=2, env_vars={"PYTHONPATH": python_path})
+            elif not workers.left_out:
+                time.sleep(0.5)
+    finally:
+        nodes.shutdown()
+    assert failed == []
+    (why,) = workers.left_out
+    assert re.search(rf"does not see {path}(/39\.png)? or cannot write there \(hidden\); ", why)
+    assert contents(out) == contents(folder / "expected")
+
+
+def test_a_node_that_cannot_work_says_why(tmp_path):
+    probe, source = tmp_path / "probe", tmp_path / "in.png"
+    probe.touch()
+    source.touch()
+    assert worker.obstacle(probe, source, __version__) is None
+    assert "not 0.0" in worker.obstacle(probe, source, "0.0")
+    for hidden in (source, probe):
+        hidden.unlink()
+        place = source if hidden == source else tmp_path
+        message = f"does not see {place} or cannot write there (No such file or directory); "
+        assert worker.obstacle(probe, source, __version__).startswith(message)
+
+
+def test_a_worker_stops_where_the_shared_folder_has_gone(tmp_path):
+    here = worker.Worker("awsrn_nano_x2", "litert", "float", None, 1, "tensorflow")
+    here._probe = tmp_path / "probe"
+    job = Job(tmp_path / "in.png", tmp_path / "out" / "in.png", "png")
+    with pytest.raises(FileNotFoundError, match="has gone"):
+        here.upscale(job, UpscaleOptions())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_leaves_nothing_running_and_goes_on(folder, tmp_path, number):
@@ -197,7 +259,7 @@ def test_what_nodes_do_not_see_is_refused(folder):
     run = Run(folder / "in", "-o", "memory://out", "--engine", "litert", "--cluster", "local")
     status, _, err = run.finish()
     assert status == 2
-    assert re.match(r"error: node .* does not see memory://out or cannot write there; ", err)
+    assert re.match(r"error: node .* does not see memory://out or cannot write there \(", err)
     assert err.count("\n") == 1
     run.assert_nothing_runs()
 

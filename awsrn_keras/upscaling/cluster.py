@@ -6,6 +6,7 @@ and write results themselves, so every node must see both.
 
 import contextlib
 import functools
+import math
 import os
 import secrets
 import time
@@ -59,7 +60,7 @@ class Cluster:
         resources = self._ray.cluster_resources()
         memory = _WORKER_BYTES[engine]
         gpus = int(engine == "keras" and resources.get("GPU", 0) >= 1)
-        threads = round(memory * resources.get("CPU", 1) / resources["memory"])
+        threads = math.ceil(memory * resources.get("CPU", 1) / resources["memory"])
         threads = 1 if gpus else max(1, threads)
         self._needs = {"CPU": threads, "memory": memory} | ({"GPU": 1} if gpus else {})
         actor = self._ray.remote(Worker).options(
@@ -80,7 +81,8 @@ class Cluster:
         self.left_out: list[str] = []
         self._what_to_check: tuple[Any, ...] = ()
         self._first: set[str] = set()  # nodes there from the start, until a worker has started
-        self._failed_starts, self._silent, self._next_look, self._next_start = 0, 0, 0.0, 0.0
+        self._failed_starts, self._next_look, self._next_start = 0, 0.0, 0.0
+        self._answered = 0.0  # when the head last did
 
     def __str__(self) -> str:
         """E.g. "Computing on a Ray cluster: 2 nodes, 8 workers of 1 core"."""
@@ -122,6 +124,7 @@ class Cluster:
             if not is_url(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             with _probe_in(folder) as probe:
+                self._answered = time.monotonic()
                 self._what_to_check = probe, source, __version__
                 for done, (job, outcome) in enumerate(self._outcomes(jobs, options), 1):
                     yield job, outcome
@@ -207,10 +210,9 @@ class Cluster:
         self._next_look = time.monotonic() + _LOOK
         try:
             check_head(self._ray.get_runtime_context().gcs_address)
-            self._silent = 0
+            self._answered = time.monotonic()
         except InputError:  # Ray would end this process after a minute, without a word
-            self._silent += 1
-            if self._silent * _LOOK >= _SILENCE:
+            if time.monotonic() - self._answered >= _SILENCE:
                 raise InputError(
                     "The head of the cluster has died; --skip-existing goes on with the rest."
                 ) from None

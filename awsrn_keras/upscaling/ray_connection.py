@@ -3,15 +3,18 @@
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
+import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from ..command_line import cpu_cores, messages_kept_back
 from ..errors import InputError
 
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # no settings
 _OBJECT_STORE_BYTES = 80 * 2**20  # close to the least that Ray takes
 
 
@@ -26,13 +29,18 @@ def join(address: str) -> ModuleType:
         raise InputError(f"--cluster needs Ray ({error}): pip install ray.") from None
     # A node that dies prints its log on the driver; there is no public switch (Ray 2.60).
     ray._private.worker._worker_logs_enabled = False
+    # Its own handler of SIGTERM ends this process with a status of 1 or 15.
+    ray._private.utils.set_sigterm_handler = lambda handler: None
     more: dict[str, Any] = {}
     if address == "local":
         more = {"num_cpus": cpu_cores(), "object_store_memory": _OBJECT_STORE_BYTES}
         more["include_dashboard"] = False
     elif address != "auto":
+        port = re.fullmatch(r"[\w.-]+:(\d{1,5})", address)
+        if not port or int(port[1]) >= 2**16:
+            raise InputError(f"--cluster {address}: give local, auto or HOST:PORT.")
         check_head(address)
-    with _interrupts_held(), messages_kept_back() as messages:
+    with _signals_held(), messages_kept_back() as messages:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (Exception, SystemExit) as error:  # it exits where a cluster does not answer
@@ -45,37 +53,52 @@ def join(address: str) -> ModuleType:
                 why = "this machine belongs to no Ray cluster; ray start --head starts one."
             ray.shutdown()
             raise InputError(f"--cluster {address}: {why}") from None
+    signal.signal(signal.SIGTERM, _end)
     return ray
 
 
 def leave(ray: ModuleType) -> None:
     """End what `join` has begun: a local cluster, or this program's part in another."""
-    with _interrupts_held():
+    with _signals_held():
         ray.shutdown()
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end: half started or half stopped, Ray ends by SIGSEGV (2.60)."""
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end: half started or stopped, Ray ends by SIGSEGV (2.60)."""
     pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, lambda number, _: pressed.append(number)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if signal.SIGTERM in pressed:
+        _end(signal.SIGTERM, None)
     if pressed:
         raise KeyboardInterrupt
 
 
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
 def check_head(address: str) -> None:
-    """Raise an `InputError` unless something listens there: Ray would try for two minutes."""
+    """Raise an `InputError` unless a head answers within 10 s: Ray would wait for minutes.
+
+    Whoever speaks HTTP/2, as gRPC does, greets a client with its settings. What hangs does not,
+    although connections to it succeed.
+    """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise InputError(f"--cluster {address}: give local, auto or HOST:PORT.")
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=10) as head:
+            head.sendall(_GREETING)
+            answer = head.recv(9)
+    except OSError as error:
         raise InputError(f"--cluster {address}: cannot be reached ({last_line(error)}).") from None
+    if answer[3:4] != b"\4" and not os.environ.get("RAY_USE_TLS"):  # with TLS it hangs up
+        raise InputError(f"--cluster {address}: is no head of a Ray cluster.")
 
 
 def last_line(error: BaseException) -> str:

@@ -1,10 +1,13 @@
 """`awsrn upscale --cluster`: everything is done once, whole, and nothing of Ray is left behind."""
 
+import http.server
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -144,6 +147,11 @@ def test_a_picture_that_kills_workers_takes_no_other_along(folder, tmp_path, mon
     assert contents(out).items() <= contents(folder / "expected").items()
 
 
+ENDS = {  # status and stderr after a signal
+    signal.SIGINT: (130, "interrupted\n"),
+    signal.SIGTERM: (143, ""),
+    signal.SIGKILL: (-9, ""),
+}
 BLIND = """
 import sys
 
@@ -179,7 +187,7 @@ def test_a_late_node_that_does_not_see_the_files_is_left_out(folder, tmp_path, h
         nodes.shutdown()
     assert failed == []
     (why,) = workers.left_out
-    assert re.search(rf"does not see {path}(/39\.png)? or cannot write there \(hidden\); ", why)
+    assert re.search(rf"does not see {path}(/39\.png)? or cannot write there \(.*hidden.*\); ", why)
     assert contents(out) == contents(folder / "expected")
 
 
@@ -206,19 +214,19 @@ def test_a_worker_stops_where_the_shared_folder_has_gone(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", ENDS)
 def test_a_stopped_run_leaves_nothing_running_and_goes_on(folder, tmp_path, number):
     out = tmp_path / "out"
     arguments = (folder / "in", "-o", out, "--engine", "litert", "--cluster", "local")
     run = Run(*arguments)
     run.lines(4)
     assert len(run.processes()) > 3
-    if number == signal.SIGKILL:
-        run.process.kill()
-    else:
+    if number == signal.SIGINT:
         os.killpg(run.process.pid, number)  # as a terminal does
+    else:
+        run.process.send_signal(number)
     status, _, err = run.finish()
-    assert (status, err) == (130, "interrupted\n") if number == signal.SIGINT else (-9, "")
+    assert (status, err) == ENDS[number]
     run.assert_nothing_runs()
     expected = contents(folder / "expected")
     part = contents(out)
@@ -243,14 +251,18 @@ def test_a_stopped_run_leaves_nothing_running_and_goes_on(folder, tmp_path, numb
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_ray_starts(folder, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_ray_starts(folder, tmp_path, number):
     run = Run(folder / "in", "-o", tmp_path / "out", "--engine", "litert", "--cluster", "local")
     while not any(process.name() == "gcs_server" for process in run.processes()):
         assert run.process.poll() is None
         time.sleep(0.1)
-    os.killpg(run.process.pid, signal.SIGINT)
+    if number == signal.SIGINT:
+        os.killpg(run.process.pid, number)
+    else:
+        run.process.send_signal(number)
     status, _, err = run.finish()
-    assert (status, err) == (130, "interrupted\n")
+    assert (status, err) == ENDS[number]
     run.assert_nothing_runs()
     assert not (tmp_path / "out").exists()
 
@@ -268,6 +280,9 @@ def test_what_nodes_do_not_see_is_refused(folder):
     ("where", "message"),
     [
         ("here", "--cluster here: give local, auto or HOST:PORT"),
+        ("127.0.0.1:99999", "--cluster 127.0.0.1:99999: give local, auto or HOST:PORT"),
+        ("[::1]:6379", "--cluster [::1]:6379: give local, auto or HOST:PORT"),
+        ("ray://127.0.0.1:10001", "--cluster ray://127.0.0.1:10001: give local, auto or HOST:PORT"),
         ("127.0.0.1:1", "--cluster 127.0.0.1:1: cannot be reached"),
     ],
 )
@@ -278,3 +293,45 @@ def test_a_cluster_that_is_not_there(folder, tmp_path, where, message):
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_head(folder, tmp_path):
+    """A web server, and something that never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        message = f"error: --cluster {where}: cannot be reached (timed out).\n"
+        run = Run(folder / "in", "-o", tmp_path / "out", "--cluster", where)
+        assert run.finish() == (2, [], message)
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        where = f"127.0.0.1:{web.server_port}"
+        run = Run(folder / "in", "-o", tmp_path / "out", "--cluster", where)
+        status, _, err = run.finish()
+        web.shutdown()
+    assert (status, err) == (2, f"error: --cluster {where}: is no head of a Ray cluster.\n")
+
+
+@pytest.mark.slow
+def test_a_head_that_hangs(folder, tmp_path):
+    nodes = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    head = nodes.head_node.all_processes["gcs_server"][0].process
+    where = "--engine", "litert", "--self-ensemble", "--cluster", nodes.address
+    try:
+        run = Run(folder / "in", "-o", tmp_path / "out", *where)
+        run.lines(2)
+        head.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        status, _, err = run.finish()
+        took = time.monotonic() - stopped
+        again = Run(folder / "in", "-o", tmp_path / "again", *where)
+        refused = again.finish()
+    finally:
+        head.send_signal(signal.SIGCONT)
+        nodes.shutdown()
+    assert status == 2
+    assert re.fullmatch("error: The head of the cluster has died; .*\n", err)
+    assert 15 < took < 50
+    assert refused[0] == 2
+    assert "cannot be reached (timed out)" in refused[2]

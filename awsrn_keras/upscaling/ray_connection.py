@@ -1,5 +1,6 @@
 """Joining a Ray cluster and leaving it, without its messages, and without remains."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -58,7 +59,15 @@ def join(address: str) -> ModuleType:
 
 
 def leave(ray: ModuleType) -> None:
-    """End what `join` has begun: a local cluster, or this program's part in another."""
+    """End what `join` has begun: a local cluster, or this program's part in another.
+
+    Where the head has died or hangs, Ray would wait for it; then this program ends without that.
+    """
+    try:
+        check_head(ray.get_runtime_context().gcs_address)
+    except InputError:
+        atexit.register(_exit_at_once)  # before Ray's own, which waits as well
+        return
     with _signals_held():
         ray.shutdown()
 
@@ -78,6 +87,12 @@ def _signals_held() -> Iterator[None]:
         _end(signal.SIGTERM, None)
     if pressed:
         raise KeyboardInterrupt
+
+
+def _exit_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
 
 
 def _end(number: int, _: FrameType | None) -> None:

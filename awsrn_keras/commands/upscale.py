@@ -13,7 +13,7 @@ import functools
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..command_line import libraries_silenced, messages_kept_back, printable, start_backend
@@ -150,11 +150,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Work(NamedTuple):
-    """Jobs of one kind, and how they are checked and done."""
+    """Jobs of one kind, how they are checked and done, and what is to be said at the end."""
 
     jobs: "list[Job]"
     check: "Callable[[Job], None]"
     upscale: "Callable[[list[Job], Progress], Iterator[Outcome]]"
+    remarks: "Sequence[str]" = ()
 
 
 def run(options: argparse.Namespace) -> int:
@@ -204,6 +205,8 @@ def run(options: argparse.Namespace) -> int:
                 if is_interrupted(job):
                     print(f"{printable(str(job.target))}: begun, --resume goes on", file=sys.stderr)
             raise
+    for line in itertools.chain.from_iterable(work.remarks for work in works):
+        print(f"left out: {printable(line)}", flush=True)
     if pictures and not on_cluster and (hint := _photo_hint(options, possible[0])):
         print(hint, flush=True)
     if skipped:
@@ -242,6 +245,7 @@ def _picture_work(jobs: "list[Job]", options: argparse.Namespace) -> Work:
             [Job(job.source.absolute(), job.target.absolute(), job.format) for job in jobs],
             lambda job: check_target(job, how.overwrite),  # workers check the rest
             lambda checked, show: cluster.upscale(checked, how, show),
+            cluster.left_out,
         )
     engine, float_engine = _engines(model, precision, options)
     return Work(

@@ -164,7 +164,7 @@ def loaded(
             except (ValueError, RuntimeError) as error:
                 left_out[path] = str(error)
             except OSError as error:
-                left_out[path] = error.strerror
+                left_out[path] = error.strerror or str(error)
     for path, reason in left_out.items():
         print(f"{printable(str(path))} is left out: {reason}", file=sys.stderr)
     return networks

@@ -48,6 +48,7 @@ PARSED_ONLY = {
     "benchmarks/rivals.py": "minutes of timing; tests/test_rivals.py",
     "benchmarks/training_step.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/cluster.py": "minutes of timing; tests/test_benchmarks.py",
+    "benchmarks/video.py": "minutes of timing; tests/test_benchmarks.py",
     "benchmarks/upscale.py": "minutes of timing; tests/test_benchmarks.py",
     "docs/figures.py": "writes the pictures of these pages, which somebody has to look at",
 }

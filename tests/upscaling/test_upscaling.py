@@ -251,7 +251,8 @@ def test_pictures_of_many_sizes_and_models_print_no_warnings(monkeypatch):
     handler = logging.Handler()
     monkeypatch.setattr(handler, "emit", records.append)
     logger.addHandler(handler)
-    monkeypatch.setattr(logger, "level", logging.WARNING)
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # which also forgets what it has found to be too low
     try:
         model = network()
         for side in range(5, 12):
@@ -263,6 +264,7 @@ def test_pictures_of_many_sizes_and_models_print_no_warnings(monkeypatch):
         logger.warning("still heard")
         assert len(records) == 1
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)
 
 

@@ -15,12 +15,11 @@ from ..errors import InputError
 from .colours import Colours
 from .reading import decoded, opened, video_track
 
-SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg"}
-SUFFIXES |= {".mpeg", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
-
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
+SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg"}
+SUFFIXES |= {".mpeg", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
 _FASTEST = 1000  # frames a second; headers that name more mean ticks
 _PROGRESSIVE = (0, 1)  # unknown counts as such
 

@@ -24,12 +24,10 @@ class Frame(NamedTuple):
 
     Attributes:
         time: In ticks of the clip's `time_base`.
-        duration: In ticks.
         pixels: RGB `(height, width, 3)`, uint8 or uint16.
     """
 
     time: int
-    duration: int
     pixels: np.ndarray
 
 
@@ -58,10 +56,10 @@ def frames(clip: Clip, report: Tell, begin: int | None = None) -> Iterator[Frame
                 report(seconds, reason)
 
         times = _times(clip, decoded(container, stream, tell), container.format.name == "avi")
-        for time, duration, frame in _in_order(clip, times, tell):
+        for time, frame in _in_order(clip, times, tell):
             seconds = float(time * clip.time_base)
             if frame.is_corrupt:
-                tell(seconds, "damaged, mended by the decoder")
+                tell(seconds, "damaged, concealed by the decoder")
             if frame.interlaced_frame:
                 raise interlaced(clip.path)
             if kind not in (None, (frame.width, frame.height, frame.format.name)):
@@ -75,7 +73,7 @@ def frames(clip: Clip, report: Tell, begin: int | None = None) -> Iterator[Frame
                 rgb = "rgb24" if clip.bits == 8 else "rgb48"
                 graph = clip.colours.to_rgb(frame, rgb, clip.time_base)
             graph.vpush(frame)
-            yield Frame(time, duration, graph.vpull().to_ndarray())
+            yield Frame(time, graph.vpull().to_ndarray())
         if seconds < clip.seconds - 1:
             tell(seconds, f"the video ends, although its header says {clock(clip.seconds)}")
 
@@ -111,8 +109,8 @@ def _usual(clip: Clip) -> int:
 
 def _in_order(
     clip: Clip, frames: Iterable[tuple[int | None, VideoFrame]], tell: Tell
-) -> Iterator[tuple[int, int, VideoFrame]]:
-    """Frames with times that increase, and durations, in ticks.
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Frames with times that increase, in ticks.
 
     A time that is not after that of the frame before, or not before a next one that is, gives way
     to one between them. So does a missing one.
@@ -149,7 +147,7 @@ def _in_order(
             if given is not None:
                 tell(float(time * clip.time_base), "replaced a time that cannot be right")
         last = time
-        yield time, duration, frame
+        yield time, frame
 
 
 def clock(seconds: float) -> str:

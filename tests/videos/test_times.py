@@ -35,7 +35,7 @@ def corrected(given, start=0):
     notes = []
     times = _times(clip, frames, by_decoding=False)
     found = _in_order(clip, times, lambda seconds, reason: notes.append((seconds, reason)))
-    return [time for time, _, _ in found], notes
+    return [time for time, _ in found], notes
 
 
 def test_right_times_stay_however_uneven():

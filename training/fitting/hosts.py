@@ -178,9 +178,11 @@ def _where(addresses: str, index: int | None) -> dict:
         raise InputError(f"--host-index: give this host's place in --hosts, 0 to {len(hosts) - 1}.")
     try:
         first = socket.gethostbyname(name)
-        own = socket.gethostbyname(socket.gethostname())
     except OSError as error:
         raise InputError(f"--hosts {addresses}: {name} is not found ({error.strerror}).") from None
+    own = ""
+    with contextlib.suppress(OSError):  # a container's own name may be unknown
+        own = socket.gethostbyname(socket.gethostname())
     if own.startswith("127.") and not first.startswith("127.") and not has_gpu():
         raise InputError(
             f"--hosts: {socket.gethostname()} means {own} here, where other hosts do not reach "
